@@ -1,0 +1,103 @@
+//! What can go wrong between an artifact and a measurement.
+
+use thiserror::Error;
+
+use crate::{lower::LowerError, quantise::QuantiseError};
+
+/// Why a network was not evaluated.
+#[derive(Debug, Error)]
+pub enum EvalError {
+    /// No scheme of that name.
+    #[error("unknown scheme `{name}`: choose one of {known}")]
+    UnknownScheme {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The artifact cannot be folded.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// The folded graph cannot be made integer.
+    #[error(transparent)]
+    Quantise(#[from] QuantiseError),
+    /// An activation that an encrypted scheme cannot evaluate.
+    #[error(
+        "the network has an activation that is not a polynomial of degree 1 to 4: only scheme `clear` evaluates it"
+    )]
+    NotPolynomial,
+    /// A batch of the wrong width.
+    #[error(
+        "the network reads {expected} values and got {got}: use the data set it was trained on"
+    )]
+    WrongInputs {
+        /// What the graph reads.
+        expected: usize,
+        /// What it was given.
+        got: usize,
+    },
+    /// Images and labels that do not belong together.
+    #[error("{pixels} pixels and {labels} labels do not make images of {size} pixels each")]
+    Mismatch {
+        /// Bytes of pixels.
+        pixels: usize,
+        /// Number of labels.
+        labels: usize,
+        /// Pixels of one image.
+        size: usize,
+    },
+    /// Nothing to evaluate.
+    #[error("there are no images to evaluate: ask for at least one")]
+    NoImages,
+    /// No parameter set is secure and large enough.
+    #[error(
+        "no 128-bit secure parameters up to ring degree 32768 hold this network: depth {depth}, {value_bits}-bit integers; use fewer activation layers, a lower degree or fewer --weight-bits"
+    )]
+    NoParameters {
+        /// Ciphertext products in sequence.
+        depth: usize,
+        /// Bits of the largest output.
+        value_bits: u32,
+    },
+    /// Parameters below the promised security.
+    #[error(
+        "ring degree {ring_degree} with a {log2_qp:.0}-bit modulus is below 128-bit security (at most {limit} bits): ask for toy parameters if that is meant"
+    )]
+    Insecure {
+        /// Ring degree N.
+        ring_degree: usize,
+        /// Bits of the modulus, special primes included.
+        log2_qp: f64,
+        /// What the table allows.
+        limit: u32,
+    },
+    /// The plan needs more memory than the machine has.
+    #[error(
+        "this run needs about {needed} MiB of memory and {available} MiB are free: use a smaller network or a machine with more memory"
+    )]
+    Memory {
+        /// Predicted peak.
+        needed: usize,
+        /// What the system reports as available.
+        available: usize,
+    },
+    /// The encryption library reported an error.
+    #[error("the encryption library refused: {0}")]
+    Library(String),
+    /// Decryption is not trustworthy.
+    #[error(
+        "the noise reached the decryption bound ({bits:.1} bits left): report the network, since the planner promised room"
+    )]
+    Noise {
+        /// Bits left.
+        bits: f64,
+    },
+    /// The thread pool could not be made.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// Why not.
+        reason: String,
+    },
+}

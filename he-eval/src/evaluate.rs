@@ -1,0 +1,141 @@
+//! Runs a graph over a set of images with any scheme, and times the roles.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    EvalError,
+    graph::Graph,
+    run::run,
+    scheme::{Client, Scheme},
+};
+
+/// How far a run is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// What was just done: `encrypt`, the node's name, `decrypt`.
+    pub stage: String,
+    /// Share of the run that is done, 0 to 1.
+    pub done: f64,
+}
+
+/// Seconds that one node took, over all batches and shares.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct NodeTime {
+    /// The node's name.
+    pub name: String,
+    /// `linear` or `activation`.
+    pub kind: String,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// Logits and times of a run.
+pub(crate) struct Evaluation {
+    /// `[image][class]`.
+    pub logits: Vec<Vec<f64>>,
+    pub batches: usize,
+    pub keygen_s: f64,
+    pub encrypt_s: f64,
+    pub infer_s: f64,
+    pub decrypt_s: f64,
+    pub nodes: Vec<NodeTime>,
+    pub noise_bits_left: Option<f64>,
+}
+
+/// Encrypts, evaluates and decrypts `pixels` (`images × graph.inputs` bytes).
+pub(crate) fn evaluate<S: Scheme>(
+    graph: &Graph<S::Weight>,
+    scheme: &S,
+    pixels: &[u8],
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Evaluation, EvalError> {
+    let images: Vec<&[u8]> = pixels.chunks(graph.inputs).collect();
+    let batches: Vec<&[&[u8]]> = images.chunks(scheme.slots()).collect();
+    let start = Instant::now();
+    let (client, servers) = scheme.keys()?;
+    let mut result = Evaluation {
+        logits: Vec::with_capacity(images.len()),
+        batches: batches.len(),
+        keygen_s: start.elapsed().as_secs_f64(),
+        encrypt_s: 0.0,
+        infer_s: 0.0,
+        decrypt_s: 0.0,
+        nodes: node_times(graph),
+        noise_bits_left: None,
+    };
+    let rounds = (batches.len() * servers.len()) as f64;
+    let mut round = 0.0;
+    for batch in batches {
+        let features = features(graph, batch);
+        let mut outputs = Vec::with_capacity(servers.len());
+        for (share, server) in servers.iter().enumerate() {
+            let start = Instant::now();
+            let values = client.encrypt(share, &features)?;
+            result.encrypt_s += start.elapsed().as_secs_f64();
+            observe(Progress {
+                stage: "encrypt".into(),
+                done: round / rounds,
+            });
+            let start = Instant::now();
+            let output = run(graph, server, values, &mut |index, seconds| {
+                let node = &mut result.nodes[index];
+                node.seconds += seconds;
+                let nodes = (index + 1) as f64 / graph.nodes.len() as f64;
+                observe(Progress {
+                    stage: node.name.clone(),
+                    done: (round + nodes) / rounds,
+                });
+            })?;
+            result.infer_s += start.elapsed().as_secs_f64();
+            outputs.push(output);
+            round += 1.0;
+        }
+        let start = Instant::now();
+        let decrypted = client.decrypt(&outputs, batch.len())?;
+        result.decrypt_s += start.elapsed().as_secs_f64();
+        observe(Progress {
+            stage: "decrypt".into(),
+            done: round / rounds,
+        });
+        if let Some(bits) = client.noise_bits_left(&outputs) {
+            if bits <= 0.0 {
+                return Err(EvalError::Noise { bits });
+            }
+            result.noise_bits_left = Some(result.noise_bits_left.map_or(bits, |b| b.min(bits)));
+        }
+        result.logits.extend((0..batch.len()).map(|image| {
+            let classes = decrypted.iter().zip(&graph.output_scale);
+            classes
+                .map(|(values, scale)| values[image] / scale)
+                .collect()
+        }));
+    }
+    Ok(result)
+}
+
+/// The batch as the schemes want it: `[pixel][image]`.
+fn features<T: crate::graph::Weight>(graph: &Graph<T>, batch: &[&[u8]]) -> Vec<Vec<u32>> {
+    (0..graph.inputs)
+        .into_par_iter()
+        .map(|pixel| {
+            batch
+                .iter()
+                .map(|image| graph.encode(image[pixel]))
+                .collect()
+        })
+        .collect()
+}
+
+fn node_times<T: crate::graph::Weight>(graph: &Graph<T>) -> Vec<NodeTime> {
+    let nodes = graph.nodes.iter();
+    nodes
+        .map(|node| NodeTime {
+            name: node.name.clone(),
+            kind: node.operation.kind().to_string(),
+            seconds: 0.0,
+        })
+        .collect()
+}

@@ -1,0 +1,49 @@
+//! Evaluates trained networks on encrypted images, and measures what that costs.
+//!
+//! The road: [`lower`] folds an artifact into a [`graph::Graph`] of bare linear layers and
+//! activations, [`quantise`](quantise::quantise) makes its weights small integers, [`plan`]
+//! chooses parameters and predicts the cost, and [`measure`] encrypts, evaluates and decrypts.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`graph`] | the folded network |
+//! | [`mod@lower`] | batch norm, pooling, normalisation and interval map folded into linear layers |
+//! | [`mod@quantise`] | integer weights with per-channel scales, and provable bounds |
+//! | [`scheme`] | the roles `Client`, `Server`, `Scheme` |
+//! | [`schemes`] | `clear`, `clear-integer`, `bfv` |
+//! | [`run`] | the one interpreter for all schemes |
+//! | [`security`] | the 128-bit table |
+//!
+//! Left out: training (see `cryptodl-train`), images per ciphertext other than one a slot, and any
+//! promise of constant time. The server is honest but curious: it sees the network, not the images.
+
+pub mod graph;
+pub mod lower;
+pub mod quantise;
+pub mod run;
+pub mod scheme;
+pub mod schemes;
+pub mod security;
+
+mod error;
+mod evaluate;
+mod measure;
+mod options;
+mod plan;
+mod system;
+
+pub use error::EvalError;
+pub use evaluate::{NodeTime, Progress};
+pub use lower::lower;
+pub use measure::{Measurement, measure};
+pub use options::Options;
+pub use plan::{EncryptionPlan, Plan, plan};
+pub use schemes::schemes;
+
+fn unknown_scheme(name: &str) -> EvalError {
+    let known: Vec<&str> = schemes().iter().map(|(name, _)| *name).collect();
+    EvalError::UnknownScheme {
+        name: name.into(),
+        known: known.join(", "),
+    }
+}

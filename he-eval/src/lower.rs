@@ -1,0 +1,304 @@
+//! Lowering: a trained [`Artifact`] becomes a [`Graph`] of bare linear layers and activations.
+//!
+//! 1. Walk the layers, keeping the linear stage that is still open and the affine map that the
+//!    next linear layer has to apply to its inputs.
+//! 2. Batch norm and mean pooling change the open stage (or the affine map, if none is open).
+//! 3. An activation `a_d z^d + …` is written as `a_d (y^d + Σ b_k y^k) + c` with `y = z + s`: `s`
+//!    goes into the bias of the stage before, `a_d` and `c` into the affine map after.
+//! 4. A stage is emitted as tiles: one matrix, applied at every position.
+//!
+//! Nothing is approximated: the graph computes what the network computes, up to rounding of `f64`.
+
+mod stage;
+
+use approx::Polynomial;
+use cryptodl_network::{Artifact, BATCH_NORM_EPSILON, Layer, Nonlinearity, Shape, Tensor};
+use thiserror::Error;
+
+use crate::graph::{Function, Graph, Node, Operation, Power};
+use stage::{Affine, Pool, Stage};
+
+/// Why a network cannot be lowered.
+#[derive(Debug, Error)]
+pub enum LowerError {
+    /// The network itself is inconsistent.
+    #[error(transparent)]
+    Network(#[from] cryptodl_network::NetworkError),
+    /// An activation polynomial without any slope.
+    #[error("the activation of layer {layer} is a constant: fit it again on another interval")]
+    ConstantActivation {
+        /// Index in the network.
+        layer: usize,
+    },
+    /// An activation polynomial whose leading coefficient vanishes.
+    #[error(
+        "the polynomial of layer {layer} cannot be brought to leading coefficient 1: fit it with a lower degree"
+    )]
+    Leading {
+        /// Index in the network.
+        layer: usize,
+    },
+    /// A tensor the network needs is not in the artifact.
+    #[error("the artifact has no tensor `{name}`: train the network again")]
+    MissingTensor {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Folds a trained network into a graph of `f64` weights.
+///
+/// # Errors
+/// When the network is inconsistent, a tensor is missing or an activation is constant.
+pub fn lower(artifact: &Artifact) -> Result<Graph<f64>, LowerError> {
+    let network = &artifact.network;
+    let shapes = network.shapes()?;
+    let mut lowering = Lowering {
+        nodes: Vec::new(),
+        shape: network.input,
+        affine: Affine::normalisation(&network.normalisation),
+        pool: None,
+        stage: None,
+    };
+    for (index, (layer, &shape)) in network.layers.iter().zip(&shapes).enumerate() {
+        lowering.layer(index, layer, shape, artifact)?;
+    }
+    let nodes = lowering.finish(network.layers.len());
+    let classes = shapes.last().map_or(network.input.len(), Shape::len);
+    Ok(Graph {
+        inputs: network.input.len(),
+        input_levels: 255,
+        nodes,
+        output_scale: vec![1.0; classes],
+    })
+}
+
+/// The walk over the layers.
+struct Lowering {
+    nodes: Vec<Node<f64>>,
+    /// Shape of the last emitted value, before `pool`.
+    shape: Shape,
+    /// The last emitted value `v` stands for `scale · v + shift`, channel by channel.
+    affine: Affine,
+    /// A mean pooling that the next linear layer must do.
+    pool: Option<Pool>,
+    /// The linear layer that later layers may still change.
+    stage: Option<Stage>,
+}
+
+impl Lowering {
+    fn layer(
+        &mut self,
+        index: usize,
+        layer: &Layer,
+        after: Shape,
+        artifact: &Artifact,
+    ) -> Result<(), LowerError> {
+        match layer {
+            Layer::Convolution {
+                stride, padding, ..
+            } => {
+                let (weight, bias) = parameters(artifact, index)?;
+                self.open(index, *padding, |input| {
+                    Stage::convolution(weight, bias, input, after, *stride, *padding)
+                });
+            }
+            Layer::Dense { .. } => {
+                let (weight, bias) = parameters(artifact, index)?;
+                self.open(index, 0, |input| Stage::dense(weight, bias, input, after));
+            }
+            Layer::BatchNorm => {
+                let fold = batch_norm(artifact, index)?;
+                match &mut self.stage {
+                    Some(stage) => stage.then(&fold),
+                    None => self.affine.then(&fold),
+                }
+            }
+            Layer::MeanPool { kernel, stride } => {
+                let pool = Pool {
+                    kernel: *kernel,
+                    stride: *stride,
+                };
+                match &mut self.stage {
+                    Some(stage) => stage.then_pool(pool, after),
+                    None => {
+                        self.close_pool(index);
+                        self.pool = Some(pool);
+                    }
+                }
+            }
+            Layer::Activation(nonlinearity) => self.activation(index, nonlinearity)?,
+        }
+        Ok(())
+    }
+
+    /// Opens a new linear stage on the shape that the layers see.
+    fn open(&mut self, index: usize, padding: usize, make: impl FnOnce(Shape) -> Stage) {
+        self.emit_stage(index);
+        if self
+            .pool
+            .is_some_and(|pool| !pool.merges(self.shape, padding))
+        {
+            self.close_pool(index);
+        }
+        let input = self.pool.map_or(self.shape, |pool| pool.output(self.shape));
+        let mut stage = make(input);
+        if let Some(pool) = self.pool.take() {
+            stage.after_pool(pool, self.shape);
+        }
+        self.stage = Some(stage);
+    }
+
+    /// Emits a waiting mean pooling as a linear layer of its own.
+    fn close_pool(&mut self, index: usize) {
+        if let Some(pool) = self.pool.take() {
+            let mut stage = Stage::identity(self.shape);
+            stage.then_pool(pool, pool.output(self.shape));
+            self.stage = Some(stage);
+            self.emit_stage(index);
+        }
+    }
+
+    fn emit_stage(&mut self, index: usize) {
+        if let Some(stage) = self.stage.take() {
+            self.nodes.push(Node {
+                name: format!("layers.{index}"),
+                operation: Operation::Linear(stage.emit(&self.affine)),
+            });
+            self.shape = stage.output;
+            self.affine = Affine::identity(self.shape.channels);
+        }
+    }
+
+    fn activation(&mut self, index: usize, nonlinearity: &Nonlinearity) -> Result<(), LowerError> {
+        if self.stage.is_none() {
+            self.close_pool(index);
+            self.stage = Some(Stage::identity(self.shape));
+        }
+        let stage = self.stage.as_mut().expect("opened above");
+        let channels = stage.output.channels;
+        let operation = match nonlinearity {
+            Nonlinearity::Exact(activation) => Operation::Function(Function::Exact(*activation)),
+            Nonlinearity::Polynomial { polynomial, .. } => match polynomial.degree() {
+                0 => return Err(LowerError::ConstantActivation { layer: index }),
+                1 => {
+                    let c = polynomial.to_monomial();
+                    stage.then(&Affine::uniform(channels, c[1], c[0]));
+                    return Ok(());
+                }
+                2..=4 => {
+                    let monic =
+                        Monic::new(polynomial).ok_or(LowerError::Leading { layer: index })?;
+                    stage.then(&Affine::uniform(channels, 1.0, monic.shift));
+                    let power = Power {
+                        degree: polynomial.degree(),
+                        lower: vec![monic.lower; channels],
+                        positions: stage.output.height * stage.output.width,
+                    };
+                    self.emit_stage(index);
+                    self.affine = Affine::uniform(channels, monic.factor, monic.constant);
+                    self.push(index, Operation::Power(power));
+                    return Ok(());
+                }
+                _ => Operation::Function(Function::Polynomial(polynomial.clone())),
+            },
+        };
+        self.emit_stage(index);
+        self.push(index, operation);
+        Ok(())
+    }
+
+    fn push(&mut self, index: usize, operation: Operation<f64>) {
+        self.nodes.push(Node {
+            name: format!("layers.{index}"),
+            operation,
+        });
+    }
+
+    fn finish(mut self, layers: usize) -> Vec<Node<f64>> {
+        self.close_pool(layers);
+        if self.stage.is_none() && !self.affine.is_identity() {
+            self.stage = Some(Stage::identity(self.shape));
+        }
+        self.emit_stage(layers);
+        self.nodes
+    }
+}
+
+/// `p(z) = factor · (y^d + Σ lower_k y^k) + constant` with `y = z + shift`, `k = 1 … d - 2`.
+struct Monic {
+    shift: f64,
+    factor: f64,
+    constant: f64,
+    lower: Vec<f64>,
+}
+
+impl Monic {
+    fn new(polynomial: &Polynomial) -> Option<Self> {
+        let degree = polynomial.degree();
+        let mut c = polynomial.to_monomial();
+        c.truncate(degree + 1);
+        let factor = c[degree];
+        let shift = c[degree - 1] / (degree as f64 * factor);
+        // Taylor shift by Horner: the coefficients of p(y - shift) in powers of y.
+        for low in 0..degree {
+            for k in (low..degree).rev() {
+                c[k] -= shift * c[k + 1];
+            }
+        }
+        let lower: Vec<f64> = c[1..degree - 1].iter().map(|b| b / factor).collect();
+        let finite = lower
+            .iter()
+            .chain([&shift, &c[0], &factor])
+            .all(|v| v.is_finite());
+        finite.then(|| Self {
+            shift,
+            factor,
+            constant: c[0],
+            lower,
+        })
+    }
+}
+
+fn tensor<'a>(artifact: &'a Artifact, index: usize, name: &str) -> Result<&'a Tensor, LowerError> {
+    let name = format!("layers.{index}.{name}");
+    artifact
+        .tensors
+        .get(&name)
+        .ok_or(LowerError::MissingTensor { name })
+}
+
+fn values(artifact: &Artifact, index: usize, name: &str) -> Result<Vec<f64>, LowerError> {
+    Ok(tensor(artifact, index, name)?
+        .data
+        .iter()
+        .map(|&v| f64::from(v))
+        .collect())
+}
+
+fn parameters(artifact: &Artifact, index: usize) -> Result<(Vec<f64>, Vec<f64>), LowerError> {
+    Ok((
+        values(artifact, index, "weight")?,
+        values(artifact, index, "bias")?,
+    ))
+}
+
+/// Batch norm at inference: `γ (x - μ) / √(σ² + ε) + β`, channel by channel.
+fn batch_norm(artifact: &Artifact, index: usize) -> Result<Affine, LowerError> {
+    let gamma = values(artifact, index, "gamma")?;
+    let beta = values(artifact, index, "beta")?;
+    let mean = values(artifact, index, "mean")?;
+    let variance = values(artifact, index, "variance")?;
+    let scale: Vec<f64> = gamma
+        .iter()
+        .zip(&variance)
+        .map(|(g, v)| g / (v + BATCH_NORM_EPSILON).sqrt())
+        .collect();
+    let shift = scale
+        .iter()
+        .zip(&mean)
+        .zip(&beta)
+        .map(|((s, m), b)| b - s * m)
+        .collect();
+    Ok(Affine { scale, shift })
+}

@@ -1,0 +1,280 @@
+//! The linear layer that is being built: a convolution with everything affine folded in.
+//!
+//! A dense layer is the convolution whose kernel covers its whole input.
+
+use cryptodl_network::{Normalisation, Shape};
+
+use crate::graph::{Linear, Matrix, PADDING, Tile};
+
+/// `x ↦ scale · x + shift`, channel by channel.
+pub(super) struct Affine {
+    pub scale: Vec<f64>,
+    pub shift: Vec<f64>,
+}
+
+impl Affine {
+    pub fn identity(channels: usize) -> Self {
+        Self::uniform(channels, 1.0, 0.0)
+    }
+
+    pub fn uniform(channels: usize, scale: f64, shift: f64) -> Self {
+        Self {
+            scale: vec![scale; channels],
+            shift: vec![shift; channels],
+        }
+    }
+
+    /// From a pixel in `0..=255` to what the first layer was trained on.
+    pub fn normalisation(normalisation: &Normalisation) -> Self {
+        let pairs = normalisation.mean.iter().zip(&normalisation.deviation);
+        let (scale, shift) = pairs
+            .map(|(&mean, &deviation)| {
+                (
+                    1.0 / (255.0 * f64::from(deviation)),
+                    -f64::from(mean) / f64::from(deviation),
+                )
+            })
+            .unzip();
+        Self { scale, shift }
+    }
+
+    /// Appends `next`: afterwards the map is `next ∘ self`.
+    pub fn then(&mut self, next: &Affine) {
+        for c in 0..self.scale.len() {
+            self.scale[c] *= next.scale[c];
+            self.shift[c] = next.scale[c] * self.shift[c] + next.shift[c];
+        }
+    }
+
+    pub fn is_identity(&self) -> bool {
+        self.scale.iter().all(|&s| s == 1.0) && self.shift.iter().all(|&s| s == 0.0)
+    }
+}
+
+/// Mean over `kernel × kernel` windows.
+#[derive(Clone, Copy)]
+pub(super) struct Pool {
+    pub kernel: usize,
+    pub stride: usize,
+}
+
+impl Pool {
+    pub fn output(self, input: Shape) -> Shape {
+        let out = |size: usize| (size - self.kernel) / self.stride + 1;
+        Shape {
+            channels: input.channels,
+            height: out(input.height),
+            width: out(input.width),
+        }
+    }
+
+    /// Whether a linear layer with this padding can do the pooling itself: padding of the pooled
+    /// image must be whole windows of padding of the image itself.
+    pub fn merges(self, input: Shape, padding: usize) -> bool {
+        let covers = |size: usize| size % self.stride == 0;
+        padding == 0 || (self.kernel == self.stride && covers(input.height) && covers(input.width))
+    }
+}
+
+/// A convolution with kernel `[rows, columns]` and square stride and padding.
+pub(super) struct Stage {
+    /// `[out, in, rows, columns]`.
+    weight: Vec<f64>,
+    bias: Vec<f64>,
+    input: Shape,
+    pub output: Shape,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    padding: usize,
+}
+
+impl Stage {
+    pub fn convolution(
+        weight: Vec<f64>,
+        bias: Vec<f64>,
+        input: Shape,
+        output: Shape,
+        stride: usize,
+        padding: usize,
+    ) -> Self {
+        let kernel = (weight.len() / (output.channels * input.channels)).isqrt();
+        Self {
+            weight,
+            bias,
+            input,
+            output,
+            rows: kernel,
+            columns: kernel,
+            stride,
+            padding,
+        }
+    }
+
+    pub fn dense(weight: Vec<f64>, bias: Vec<f64>, input: Shape, output: Shape) -> Self {
+        let (rows, columns) = (input.height, input.width);
+        Self {
+            weight,
+            bias,
+            input,
+            output,
+            rows,
+            columns,
+            stride: 1,
+            padding: 0,
+        }
+    }
+
+    pub fn identity(shape: Shape) -> Self {
+        let n = shape.channels;
+        let weight = (0..n * n)
+            .map(|i| if i / n == i % n { 1.0 } else { 0.0 })
+            .collect();
+        let bias = vec![0.0; n];
+        Self {
+            weight,
+            bias,
+            input: shape,
+            output: shape,
+            rows: 1,
+            columns: 1,
+            stride: 1,
+            padding: 0,
+        }
+    }
+
+    /// Appends a channel-wise affine map to the output.
+    pub fn then(&mut self, next: &Affine) {
+        let fan_in = self.weight.len() / self.bias.len();
+        for (o, weights) in self.weight.chunks_mut(fan_in).enumerate() {
+            weights.iter_mut().for_each(|w| *w *= next.scale[o]);
+            self.bias[o] = next.scale[o] * self.bias[o] + next.shift[o];
+        }
+    }
+
+    /// Appends a mean pooling to the output: the kernel grows by `(pool - 1) · stride`.
+    pub fn then_pool(&mut self, pool: Pool, output: Shape) {
+        self.spread(pool.kernel, self.stride);
+        self.stride *= pool.stride;
+        self.output = output;
+    }
+
+    /// Reads an image that is still to be pooled, of shape `input`.
+    pub fn after_pool(&mut self, pool: Pool, input: Shape) {
+        self.dilate(pool.stride);
+        self.spread(pool.kernel, 1);
+        self.stride *= pool.stride;
+        self.padding *= pool.stride;
+        self.input = input;
+    }
+
+    /// Replaces the kernel by the mean of its copies shifted by `0, step, …, (count - 1) · step`.
+    fn spread(&mut self, count: usize, step: usize) {
+        let share = 1.0 / (count * count) as f64;
+        let grown = (
+            self.rows + (count - 1) * step,
+            self.columns + (count - 1) * step,
+        );
+        self.rebuild(grown, |old, new, columns, new_columns| {
+            for (i, &w) in old.iter().enumerate() {
+                let (y, x) = (i / columns, i % columns);
+                for dy in 0..count {
+                    for dx in 0..count {
+                        new[(y + dy * step) * new_columns + x + dx * step] += w * share;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Puts `step - 1` zeros between the rows and columns of the kernel.
+    fn dilate(&mut self, step: usize) {
+        let grown = ((self.rows - 1) * step + 1, (self.columns - 1) * step + 1);
+        self.rebuild(grown, |old, new, columns, new_columns| {
+            for (i, &w) in old.iter().enumerate() {
+                new[(i / columns) * step * new_columns + (i % columns) * step] = w;
+            }
+        });
+    }
+
+    fn rebuild(
+        &mut self,
+        (rows, columns): (usize, usize),
+        fill: impl Fn(&[f64], &mut [f64], usize, usize),
+    ) {
+        let planes = self.weight.len() / (self.rows * self.columns);
+        let mut weight = vec![0.0; planes * rows * columns];
+        let old = self.weight.chunks(self.rows * self.columns);
+        for (old, new) in old.zip(weight.chunks_mut(rows * columns)) {
+            fill(old, new, self.columns, columns);
+        }
+        (self.weight, self.rows, self.columns) = (weight, rows, columns);
+    }
+
+    /// The finished layer, reading values `v` that stand for `affine(v)`.
+    pub fn emit(&self, affine: &Affine) -> Linear<f64> {
+        let window = self.rows * self.columns;
+        let fan_in = self.input.channels * window;
+        let channel = |column: usize| column / window;
+        let weights = self.weight.iter().enumerate();
+        let data = weights
+            .map(|(i, w)| w * affine.scale[channel(i % fan_in)])
+            .collect();
+        let positions = self.output.height * self.output.width;
+        let mut bias = vec![0.0; self.output.len()];
+        let mut tiles = Vec::with_capacity(positions);
+        for position in 0..positions {
+            let (oy, ox) = (position / self.output.width, position % self.output.width);
+            let inputs = self.gather(oy, ox);
+            let outputs: Vec<u32> = (0..self.output.channels)
+                .map(|o| (o * positions + position) as u32)
+                .collect();
+            for (o, &output) in outputs.iter().enumerate() {
+                let row = &self.weight[o * fan_in..(o + 1) * fan_in];
+                // padding is zero after the affine map, so only taps inside the image shift
+                let taps = row.iter().zip(&inputs).enumerate();
+                let shift: f64 = taps
+                    .filter(|(_, (_, input))| **input != PADDING)
+                    .map(|(column, (w, _))| w * affine.shift[channel(column)])
+                    .sum();
+                bias[output as usize] = self.bias[o] + shift;
+            }
+            tiles.push(Tile {
+                matrix: 0,
+                inputs,
+                outputs,
+            });
+        }
+        Linear {
+            matrices: vec![Matrix {
+                rows: self.output.channels,
+                columns: fan_in,
+                data,
+            }],
+            tiles,
+            bias,
+            channels: self.output.channels,
+            positions,
+        }
+    }
+
+    /// The input value under each tap of the kernel at output position `(oy, ox)`.
+    fn gather(&self, oy: usize, ox: usize) -> Vec<u32> {
+        let mut inputs = Vec::with_capacity(self.input.channels * self.rows * self.columns);
+        for c in 0..self.input.channels {
+            for ky in 0..self.rows {
+                for kx in 0..self.columns {
+                    let y = (oy * self.stride + ky).checked_sub(self.padding);
+                    let x = (ox * self.stride + kx).checked_sub(self.padding);
+                    inputs.push(match (y, x) {
+                        (Some(y), Some(x)) if y < self.input.height && x < self.input.width => {
+                            ((c * self.input.height + y) * self.input.width + x) as u32
+                        }
+                        _ => PADDING,
+                    });
+                }
+            }
+        }
+        inputs
+    }
+}

@@ -1,0 +1,63 @@
+//! The settings of a run.
+
+use crate::{EvalError, quantise::Quantisation};
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bits of an integer weight with its sign, 2 to 12. More bits follow the trained weights more
+    /// closely and make the encrypted integers larger.
+    pub weight_bits: u32,
+    /// Bits of a pixel, 1 to 8.
+    pub input_bits: u32,
+    /// Evaluate only the first so many images.
+    pub images: Option<usize>,
+    /// Threads; all cores if not given.
+    pub threads: Option<usize>,
+    /// Use a small ring WITHOUT security, to try things out quickly.
+    pub toy: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            weight_bits: 6,
+            input_bits: 4,
+            images: None,
+            threads: None,
+            toy: false,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn quantisation(&self) -> Quantisation {
+        Quantisation {
+            weight_bits: self.weight_bits,
+            input_bits: self.input_bits,
+        }
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+        })
+    }
+
+    pub(crate) fn pool(&self) -> Result<rayon::ThreadPool, EvalError> {
+        let threads = self.threads();
+        if threads == 0 {
+            return Err(EvalError::Threads {
+                threads,
+                reason: "ask for at least one".into(),
+            });
+        }
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|e| EvalError::Threads {
+                threads,
+                reason: e.to_string(),
+            })
+    }
+}

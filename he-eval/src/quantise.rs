@@ -1,0 +1,299 @@
+//! Quantisation: a graph of `f64` weights becomes a graph of small integers.
+//!
+//! 1. The client's pixels are integers of `input_bits`; channel `c` of a value holds integers that
+//!    are `s_c` times the real ones (for pixels, `s` is the encoding step).
+//! 2. Row `o` of a linear layer becomes `round(α_o · w_oc / s_c)`, with `α_o` chosen so that the
+//!    largest weight of the row is `2^(weight_bits - 1) - 1`. The output has scale `α_o`.
+//! 3. A monic power turns scale `s` into `s^d`; its lower terms are scaled to match and rounded.
+//! 4. The client divides the logits by their scales after decryption.
+//!
+//! Every later step is exact, so the integer graph and its encrypted evaluation give the same
+//! numbers. [`bounds`] proves how large they can become for any image.
+
+use ethnum::{AsI256, I256};
+use thiserror::Error;
+
+use crate::graph::{Graph, Linear, Matrix, Node, Operation, PADDING, Power, Tile};
+
+/// How many bits the integers get.
+#[derive(Clone, Copy, Debug)]
+pub struct Quantisation {
+    /// Bits of a weight with its sign, 2 to 12.
+    pub weight_bits: u32,
+    /// Bits of a pixel, 1 to 8.
+    pub input_bits: u32,
+}
+
+/// Why a graph cannot be made integer.
+#[derive(Debug, Error)]
+pub enum QuantiseError {
+    /// Weight bits out of range.
+    #[error("weights of {0} bits are not supported: choose 2 to 12")]
+    WeightBits(u32),
+    /// Input bits out of range.
+    #[error("pixels of {0} bits are not supported: choose 1 to 8")]
+    InputBits(u32),
+    /// A function without an integer form.
+    #[error(
+        "`{node}` is not a polynomial of degree 1 to 4, so it has no integer form: only scheme `clear` evaluates it"
+    )]
+    NotPolynomial {
+        /// The node's name.
+        node: String,
+    },
+    /// The integers outgrow 255 bits.
+    #[error(
+        "the integers at `{node}` need more than 255 bits: use fewer --weight-bits, a lower degree or fewer layers"
+    )]
+    TooLarge {
+        /// The node's name.
+        node: String,
+    },
+}
+
+/// Rounds the weights of `graph` to integers.
+///
+/// # Errors
+/// When the bits are out of range or an activation has no integer form.
+pub fn quantise(graph: &Graph<f64>, bits: Quantisation) -> Result<Graph<i64>, QuantiseError> {
+    if !(2..=12).contains(&bits.weight_bits) {
+        return Err(QuantiseError::WeightBits(bits.weight_bits));
+    }
+    if !(1..=8).contains(&bits.input_bits) {
+        return Err(QuantiseError::InputBits(bits.input_bits));
+    }
+    let input_levels = (1 << bits.input_bits) - 1;
+    let largest = f64::from((1u32 << (bits.weight_bits - 1)) - 1);
+    // scale of each channel of the current value, and how many values a channel has; pixels
+    // share one scale whatever their channel
+    let mut scale = vec![f64::from(input_levels) / 255.0];
+    let mut positions = graph.inputs;
+    let mut nodes = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        let operation = match &node.operation {
+            Operation::Linear(linear) => {
+                let (integer, rows) = quantise_linear(linear, &scale, positions, largest);
+                (scale, positions) = (rows, linear.positions);
+                Operation::Linear(integer)
+            }
+            Operation::Power(power) => {
+                let integer = quantise_power(power, &scale);
+                scale
+                    .iter_mut()
+                    .for_each(|s| *s = s.powi(power.degree as i32));
+                Operation::Power(integer)
+            }
+            Operation::Function(_) => {
+                return Err(QuantiseError::NotPolynomial {
+                    node: node.name.clone(),
+                });
+            }
+        };
+        nodes.push(Node {
+            name: node.name.clone(),
+            operation,
+        });
+    }
+    let classes = graph.output_scale.len();
+    let output_scale = (0..classes).map(|i| scale[i / positions]).collect();
+    let graph = Graph {
+        inputs: graph.inputs,
+        input_levels,
+        nodes,
+        output_scale,
+    };
+    bounds(&graph)?;
+    Ok(graph)
+}
+
+/// The integer layer and the scale of each of its output channels.
+fn quantise_linear(
+    linear: &Linear<f64>,
+    scale: &[f64],
+    positions: usize,
+    largest: f64,
+) -> (Linear<i64>, Vec<f64>) {
+    let mut output_scale = vec![1.0; linear.channels];
+    let mut matrices = Vec::with_capacity(linear.matrices.len());
+    for (index, matrix) in linear.matrices.iter().enumerate() {
+        let column_scale = column_scales(linear, index, matrix.columns, scale, positions);
+        let mut data = Vec::with_capacity(matrix.data.len());
+        for row in 0..matrix.rows {
+            let real: Vec<f64> = matrix
+                .row(row)
+                .iter()
+                .zip(&column_scale)
+                .map(|(w, s)| w / s)
+                .collect();
+            let peak = real.iter().fold(0.0, |a: f64, w| a.max(w.abs()));
+            let alpha = if peak > 0.0 { largest / peak } else { 1.0 };
+            data.extend(real.iter().map(|w| (w * alpha).round() as i64));
+            for tile in linear.tiles.iter().filter(|tile| tile.matrix == index) {
+                output_scale[tile.outputs[row] as usize / linear.positions] = alpha;
+            }
+        }
+        matrices.push(Matrix {
+            rows: matrix.rows,
+            columns: matrix.columns,
+            data,
+        });
+    }
+    let bias = linear.bias.iter().enumerate();
+    let bias = bias.map(|(i, b)| (b * output_scale[i / linear.positions]).round().as_i256());
+    let integer = Linear {
+        matrices,
+        tiles: linear.tiles.clone(),
+        bias: bias.collect(),
+        channels: linear.channels,
+        positions: linear.positions,
+    };
+    (integer, output_scale)
+}
+
+/// The scale of the input channel under each column of matrix `index`.
+fn column_scales(
+    linear: &Linear<f64>,
+    index: usize,
+    columns: usize,
+    scale: &[f64],
+    positions: usize,
+) -> Vec<f64> {
+    let mut found = vec![1.0; columns];
+    for tile in linear.tiles.iter().filter(|tile| tile.matrix == index) {
+        for (slot, &input) in found.iter_mut().zip(&tile.inputs) {
+            if input != PADDING {
+                *slot = scale[input as usize / positions];
+            }
+        }
+    }
+    found
+}
+
+fn quantise_power(power: &Power<f64>, scale: &[f64]) -> Power<i64> {
+    let channels = power.lower.iter().zip(scale);
+    let lower = channels.map(|(terms, s)| {
+        let terms = terms.iter().enumerate();
+        let terms = terms.map(|(i, b)| {
+            // b_k y^k has k = i + 1; everything is multiplied by s^d
+            let scaled = b * s.powi((power.degree - i - 1) as i32);
+            // y⁴ + b₂y² is evaluated as (y² + b₂/2)² - …, so b₂ must be even
+            let step = if power.degree == 4 && i == 1 {
+                2.0
+            } else {
+                1.0
+            };
+            ((scaled / step).round() * step).as_i256()
+        });
+        terms.collect()
+    });
+    Power {
+        degree: power.degree,
+        lower: lower.collect(),
+        positions: power.positions,
+    }
+}
+
+/// The largest absolute value that any image can produce after each node.
+///
+/// Interval arithmetic in 256-bit integers: exact for a linear layer, and sound after it.
+///
+/// # Errors
+/// When a value could need more than 255 bits.
+pub fn bounds(graph: &Graph<i64>) -> Result<Vec<I256>, QuantiseError> {
+    let levels = I256::from(graph.input_levels);
+    let mut ranges = vec![(I256::ZERO, levels); graph.inputs];
+    let mut largest = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        let next = match &node.operation {
+            Operation::Linear(linear) => linear_ranges(linear, &ranges),
+            Operation::Power(power) => ranges
+                .iter()
+                .enumerate()
+                .map(|(i, range)| power_range(power, i, *range))
+                .collect(),
+            Operation::Function(_) => {
+                return Err(QuantiseError::NotPolynomial {
+                    node: node.name.clone(),
+                });
+            }
+        };
+        ranges = next.ok_or_else(|| QuantiseError::TooLarge {
+            node: node.name.clone(),
+        })?;
+        let peak = ranges
+            .iter()
+            .map(|(low, high)| low.abs().max(high.abs()))
+            .max();
+        largest.push(peak.unwrap_or(I256::ZERO));
+    }
+    Ok(largest)
+}
+
+type Range = (I256, I256);
+
+fn linear_ranges(linear: &Linear<i64>, ranges: &[Range]) -> Option<Vec<Range>> {
+    let mut out: Vec<Range> = linear.bias.iter().map(|&b| (b, b)).collect();
+    for Tile {
+        matrix,
+        inputs,
+        outputs,
+    } in &linear.tiles
+    {
+        for (row, &output) in outputs.iter().enumerate() {
+            let (mut low, mut high) = out[output as usize];
+            for (&w, &input) in linear.matrices[*matrix].row(row).iter().zip(inputs) {
+                if w == 0 || input == PADDING {
+                    continue;
+                }
+                let (a, b) = ranges[input as usize];
+                let (a, b) = (a.checked_mul(w.into())?, b.checked_mul(w.into())?);
+                low = low.checked_add(a.min(b))?;
+                high = high.checked_add(a.max(b))?;
+            }
+            out[output as usize] = (low, high);
+        }
+    }
+    Some(out)
+}
+
+fn power_range(power: &Power<i64>, value: usize, (low, high): Range) -> Option<Range> {
+    let square = |(low, high): Range| -> Option<Range> {
+        let (a, b) = (low.checked_mul(low)?, high.checked_mul(high)?);
+        let least = if low <= I256::ZERO && high >= I256::ZERO {
+            I256::ZERO
+        } else {
+            a.min(b)
+        };
+        Some((least, a.max(b)))
+    };
+    let product = |x: Range, y: Range| -> Option<Range> {
+        let mut ends = [I256::ZERO; 4];
+        for (end, (a, b)) in ends
+            .iter_mut()
+            .zip([(x.0, y.0), (x.0, y.1), (x.1, y.0), (x.1, y.1)])
+        {
+            *end = a.checked_mul(b)?;
+        }
+        Some((*ends.iter().min()?, *ends.iter().max()?))
+    };
+    let y = (low, high);
+    let terms = power
+        .lower
+        .get(value / power.positions)
+        .map_or(&[][..], Vec::as_slice);
+    let shifted = |(low, high): Range, by: I256| -> Option<Range> {
+        Some((low.checked_add(by)?, high.checked_add(by)?))
+    };
+    match (power.degree, terms) {
+        (3, [b1]) => product(y, shifted(square(y)?, *b1)?),
+        (4, [b1, b2]) => {
+            let half = *b2 / 2;
+            let constant = half.checked_mul(half)?;
+            let outer = square(shifted(square(y)?, half)?)?;
+            let line = product(y, (*b1, *b1))?;
+            let end = |a: I256, b: I256| a.checked_add(b)?.checked_sub(constant);
+            Some((end(outer.0, line.0)?, end(outer.1, line.1)?))
+        }
+        _ => square(y),
+    }
+}

@@ -1,0 +1,112 @@
+//! The three roles of an encryption scheme.
+//!
+//! [`Client`] holds the secret key, [`Server`] holds evaluation keys only, and [`Scheme`] makes
+//! both from checked parameters. The split is in the types: nothing a server can reach decrypts.
+
+use crate::{
+    EvalError,
+    graph::{Linear, Power, Weight},
+};
+
+/// Checked parameters, ready to make keys.
+pub trait Scheme: Sync {
+    /// Weight type of the graphs this scheme evaluates.
+    type Weight: Weight;
+    /// An encrypted value: one feature of as many images as there are slots.
+    type Value: Send + Sync;
+    /// The role with the secret key.
+    type Client: Client<Value = Self::Value>;
+    /// The role with the evaluation keys.
+    type Server: Server<Weight = Self::Weight, Value = Self::Value>;
+
+    /// Images in one batch.
+    fn slots(&self) -> usize;
+
+    /// Independent encryptions of one batch (one for each plaintext modulus). Each is evaluated by
+    /// the server of the same index; the client needs all of them to decrypt.
+    fn shares(&self) -> usize {
+        1
+    }
+
+    /// Generates fresh keys from the operating system's randomness.
+    ///
+    /// # Errors
+    /// When the encryption library refuses the parameters.
+    fn keys(&self) -> Result<(Self::Client, Vec<Self::Server>), EvalError>;
+
+    /// Bytes of the evaluation keys of all shares, as held in memory.
+    fn key_bytes(&self) -> usize {
+        0
+    }
+
+    /// Bytes of one encrypted value of one share, as held in memory.
+    fn value_bytes(&self) -> usize;
+}
+
+/// Encrypts inputs and decrypts results.
+pub trait Client: Sync {
+    /// See [`Scheme::Value`].
+    type Value: Send + Sync;
+
+    /// Encrypts one batch for one share: `features[pixel][image]`.
+    ///
+    /// # Errors
+    /// When the encryption library fails.
+    fn encrypt(&self, share: usize, features: &[Vec<u32>]) -> Result<Vec<Self::Value>, EvalError>;
+
+    /// Decrypts the outputs of all shares to `[output][image]`, still in units of the graph's
+    /// output scale.
+    ///
+    /// # Errors
+    /// When the encryption library fails.
+    fn decrypt(
+        &self,
+        shares: &[Vec<Self::Value>],
+        images: usize,
+    ) -> Result<Vec<Vec<f64>>, EvalError>;
+
+    /// Bits between the noise of the worst output and the decryption bound.
+    fn noise_bits_left(&self, _shares: &[Vec<Self::Value>]) -> Option<f64> {
+        None
+    }
+}
+
+/// Evaluates a graph on encrypted values.
+pub trait Server: Sync {
+    /// See [`Scheme::Weight`].
+    type Weight: Weight;
+    /// See [`Scheme::Value`].
+    type Value: Send + Sync;
+
+    /// A whole linear layer at once: that is where the speed is.
+    ///
+    /// # Errors
+    /// When the encryption library fails.
+    fn linear(
+        &self,
+        layer: &Linear<Self::Weight>,
+        inputs: Vec<Self::Value>,
+    ) -> Result<Vec<Self::Value>, EvalError>;
+
+    /// A monic polynomial on every value.
+    ///
+    /// # Errors
+    /// When the encryption library fails.
+    fn power(
+        &self,
+        power: &Power<Self::Weight>,
+        inputs: Vec<Self::Value>,
+    ) -> Result<Vec<Self::Value>, EvalError>;
+
+    /// A function that is not a low-degree polynomial. Encrypted schemes refuse it.
+    ///
+    /// # Errors
+    /// Unless the scheme can evaluate it.
+    fn function(
+        &self,
+        _function: &crate::graph::Function,
+        _inputs: Vec<Self::Value>,
+    ) -> Result<Vec<Self::Value>, EvalError> {
+        Err(EvalError::NotPolynomial)
+    }
+}

@@ -1,0 +1,233 @@
+//! Evaluation without encryption, in floating point or in exact integers.
+//!
+//! A value is one feature of a batch of images, as in the batched encrypted schemes, so that the
+//! inner loops run over images.
+
+use std::marker::PhantomData;
+
+use ethnum::I256;
+use rayon::prelude::*;
+
+use crate::{
+    EvalError,
+    graph::{Function, Linear, PADDING, Power, Weight},
+    scheme::{Client, Scheme, Server},
+};
+
+/// Numbers that a clear evaluation computes with.
+pub trait Arithmetic: Copy + Send + Sync + 'static {
+    /// Weight type of the graph.
+    type Weight: Weight;
+    /// A bias or a lower term of a polynomial.
+    fn constant(bias: <Self::Weight as Weight>::Bias) -> Self;
+    /// An encoded pixel.
+    fn pixel(pixel: u32) -> Self;
+    /// `self + weight · x`.
+    fn add_product(self, weight: Self::Weight, x: Self) -> Self;
+    /// `self · x`.
+    fn times(self, x: Self) -> Self;
+    /// `self + x`.
+    fn plus(self, x: Self) -> Self;
+    /// The nearest `f64`.
+    fn to_f64(self) -> f64;
+    /// A function outside the integer schemes.
+    ///
+    /// # Errors
+    /// Unless the numbers are real.
+    fn function(self, function: &Function) -> Result<Self, EvalError>;
+}
+
+impl Arithmetic for f64 {
+    type Weight = f64;
+    fn constant(bias: f64) -> Self {
+        bias
+    }
+    fn pixel(pixel: u32) -> Self {
+        f64::from(pixel)
+    }
+    fn add_product(self, weight: f64, x: Self) -> Self {
+        self + weight * x
+    }
+    fn times(self, x: Self) -> Self {
+        self * x
+    }
+    fn plus(self, x: Self) -> Self {
+        self + x
+    }
+    fn to_f64(self) -> f64 {
+        self
+    }
+    fn function(self, function: &Function) -> Result<Self, EvalError> {
+        Ok(match function {
+            Function::Exact(activation) => activation.value(self),
+            Function::Polynomial(polynomial) => polynomial.eval(self),
+        })
+    }
+}
+
+// The twins differ in width only. Plain operators: `bounds` proved that nothing overflows.
+macro_rules! integer_arithmetic {
+    ($number:ty, $from_bias:expr, $from_i64:expr, $to_f64:expr) => {
+        impl Arithmetic for $number {
+            type Weight = i64;
+            fn constant(bias: I256) -> Self {
+                $from_bias(bias)
+            }
+            fn pixel(pixel: u32) -> Self {
+                $from_i64(i64::from(pixel))
+            }
+            fn add_product(self, weight: i64, x: Self) -> Self {
+                self + $from_i64(weight) * x
+            }
+            fn times(self, x: Self) -> Self {
+                self * x
+            }
+            fn plus(self, x: Self) -> Self {
+                self + x
+            }
+            fn to_f64(self) -> f64 {
+                $to_f64(self)
+            }
+            fn function(self, _: &Function) -> Result<Self, EvalError> {
+                Err(EvalError::NotPolynomial)
+            }
+        }
+    };
+}
+
+integer_arithmetic!(i128, I256::as_i128, i128::from, |v: i128| v as f64);
+integer_arithmetic!(I256, std::convert::identity, I256::from, I256::as_f64);
+
+/// The scheme that encrypts nothing.
+pub struct Clear<N> {
+    slots: usize,
+    number: PhantomData<N>,
+}
+
+impl<N> Clear<N> {
+    /// Evaluates `slots` images at a time.
+    pub fn new(slots: usize) -> Self {
+        Self {
+            slots,
+            number: PhantomData,
+        }
+    }
+}
+
+/// The client of [`Clear`]: it converts numbers.
+pub struct ClearClient<N>(PhantomData<N>);
+
+/// The server of [`Clear`].
+pub struct ClearServer<N>(PhantomData<N>);
+
+impl<N: Arithmetic> Scheme for Clear<N> {
+    type Weight = N::Weight;
+    type Value = Vec<N>;
+    type Client = ClearClient<N>;
+    type Server = ClearServer<N>;
+
+    fn slots(&self) -> usize {
+        self.slots
+    }
+
+    fn keys(&self) -> Result<(Self::Client, Vec<Self::Server>), EvalError> {
+        Ok((ClearClient(PhantomData), vec![ClearServer(PhantomData)]))
+    }
+
+    fn value_bytes(&self) -> usize {
+        self.slots * size_of::<N>()
+    }
+}
+
+impl<N: Arithmetic> Client for ClearClient<N> {
+    type Value = Vec<N>;
+
+    fn encrypt(&self, _share: usize, features: &[Vec<u32>]) -> Result<Vec<Vec<N>>, EvalError> {
+        Ok(features
+            .iter()
+            .map(|feature| feature.iter().map(|&pixel| N::pixel(pixel)).collect())
+            .collect())
+    }
+
+    fn decrypt(&self, shares: &[Vec<Vec<N>>], _images: usize) -> Result<Vec<Vec<f64>>, EvalError> {
+        let outputs = &shares[0];
+        Ok(outputs
+            .iter()
+            .map(|output| output.iter().map(|v| v.to_f64()).collect())
+            .collect())
+    }
+}
+
+impl<N: Arithmetic> Server for ClearServer<N> {
+    type Weight = N::Weight;
+    type Value = Vec<N>;
+
+    fn linear(
+        &self,
+        layer: &Linear<N::Weight>,
+        inputs: Vec<Vec<N>>,
+    ) -> Result<Vec<Vec<N>>, EvalError> {
+        let images = inputs.first().map_or(0, Vec::len);
+        let mut outputs = vec![Vec::new(); layer.outputs()];
+        // which tile and row makes each output
+        let mut source = vec![(0, 0); layer.outputs()];
+        for (t, tile) in layer.tiles.iter().enumerate() {
+            for (row, &output) in tile.outputs.iter().enumerate() {
+                source[output as usize] = (t, row);
+            }
+        }
+        outputs.par_iter_mut().enumerate().for_each(|(o, output)| {
+            let tile = &layer.tiles[source[o].0];
+            let mut sum = vec![N::constant(layer.bias[o]); images];
+            let weights = layer.matrices[tile.matrix].row(source[o].1);
+            for (&w, &input) in weights.iter().zip(&tile.inputs) {
+                if input != PADDING {
+                    let x = &inputs[input as usize];
+                    sum.iter_mut()
+                        .zip(x)
+                        .for_each(|(s, &x)| *s = s.add_product(w, x));
+                }
+            }
+            *output = sum;
+        });
+        Ok(outputs)
+    }
+
+    fn power(
+        &self,
+        power: &Power<N::Weight>,
+        mut inputs: Vec<Vec<N>>,
+    ) -> Result<Vec<Vec<N>>, EvalError> {
+        inputs.par_iter_mut().enumerate().for_each(|(i, value)| {
+            let lower: Vec<N> = power
+                .lower
+                .get(i / power.positions)
+                .map_or_else(Vec::new, |terms| {
+                    terms.iter().map(|&b| N::constant(b)).collect()
+                });
+            for y in value {
+                // Horner from y^d + 0·y^(d-1): the constant term is zero
+                let mut sum = y.times(*y);
+                for &b in lower.iter().rev() {
+                    sum = sum.plus(b).times(*y);
+                }
+                *y = sum;
+            }
+        });
+        Ok(inputs)
+    }
+
+    fn function(
+        &self,
+        function: &Function,
+        mut inputs: Vec<Vec<N>>,
+    ) -> Result<Vec<Vec<N>>, EvalError> {
+        inputs.par_iter_mut().try_for_each(|value| {
+            value.iter_mut().try_for_each(|x| {
+                *x = x.function(function)?;
+                Ok::<(), EvalError>(())
+            })
+        })?;
+        Ok(inputs)
+    }
+}
