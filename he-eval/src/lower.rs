@@ -119,12 +119,11 @@ impl Lowering {
                     kernel: *kernel,
                     stride: *stride,
                 };
-                match &mut self.stage {
-                    Some(stage) => stage.then_pool(pool, after),
-                    None => {
-                        self.close_pool(index);
-                        self.pool = Some(pool);
-                    }
+                if let Some(stage) = &mut self.stage {
+                    stage.then_pool(pool, after);
+                } else {
+                    self.close_pool(index);
+                    self.pool = Some(pool);
                 }
             }
             Layer::Activation(nonlinearity) => self.activation(index, nonlinearity)?,

@@ -78,9 +78,9 @@ pub fn quantise(graph: &Graph<f64>, bits: Quantisation) -> Result<Graph<i64>, Qu
             }
             Operation::Power(power) => {
                 let integer = quantise_power(power, &scale);
-                scale
-                    .iter_mut()
-                    .for_each(|s| *s = s.powi(power.degree as i32));
+                for s in &mut scale {
+                    *s = s.powi(power.degree as i32);
+                }
                 Operation::Power(integer)
             }
             Operation::Function(_) => {

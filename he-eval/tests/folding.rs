@@ -167,6 +167,7 @@ fn folded(graph: &Graph<f64>, image: &[u8]) -> Vec<f64> {
     x
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn networks() -> Vec<(&'static str, Network)> {
     let conv = |out_channels, kernel, stride, padding| Layer::Convolution {
         out_channels,

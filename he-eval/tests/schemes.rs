@@ -1,5 +1,7 @@
 //! Every scheme computes what the clear integers compute.
 
+#![expect(clippy::float_cmp, reason = "the schemes under test are exact")]
+
 mod common;
 
 use common::{artifact, network, pixels, polynomial};

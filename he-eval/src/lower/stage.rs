@@ -47,7 +47,10 @@ impl Affine {
     }
 
     pub fn is_identity(&self) -> bool {
-        self.scale.iter().all(|&s| s == 1.0) && self.shift.iter().all(|&s| s == 0.0)
+        // exact on purpose: only a map that was never touched may be left out
+        #[expect(clippy::float_cmp, reason = "compares with what `uniform` stored")]
+        let scaled = self.scale.iter().any(|&s| s != 1.0);
+        !scaled && self.shift.iter().all(|&s| s == 0.0)
     }
 }
 
@@ -71,7 +74,7 @@ impl Pool {
     /// Whether a linear layer with this padding can do the pooling itself: padding of the pooled
     /// image must be whole windows of padding of the image itself.
     pub fn merges(self, input: Shape, padding: usize) -> bool {
-        let covers = |size: usize| size % self.stride == 0;
+        let covers = |size: usize| size.is_multiple_of(self.stride);
         padding == 0 || (self.kernel == self.stride && covers(input.height) && covers(input.width))
     }
 }
@@ -147,7 +150,9 @@ impl Stage {
     pub fn then(&mut self, next: &Affine) {
         let fan_in = self.weight.len() / self.bias.len();
         for (o, weights) in self.weight.chunks_mut(fan_in).enumerate() {
-            weights.iter_mut().for_each(|w| *w *= next.scale[o]);
+            for weight in weights {
+                *weight *= next.scale[o];
+            }
             self.bias[o] = next.scale[o] * self.bias[o] + next.shift[o];
         }
     }

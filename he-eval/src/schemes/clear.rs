@@ -23,10 +23,13 @@ pub trait Arithmetic: Copy + Send + Sync + 'static {
     /// An encoded pixel.
     fn pixel(pixel: u32) -> Self;
     /// `self + weight · x`.
+    #[must_use]
     fn add_product(self, weight: Self::Weight, x: Self) -> Self;
     /// `self · x`.
+    #[must_use]
     fn times(self, x: Self) -> Self;
     /// `self + x`.
+    #[must_use]
     fn plus(self, x: Self) -> Self;
     /// The nearest `f64`.
     fn to_f64(self) -> f64;

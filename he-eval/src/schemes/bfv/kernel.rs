@@ -12,6 +12,10 @@
     unsafe_code,
     reason = "calls functions compiled for CPU features found at run time"
 )]
+#![expect(
+    clippy::inline_always,
+    reason = "a body is compiled once for each CPU level, inside the function that names it"
+)]
 
 use rayon::prelude::*;
 

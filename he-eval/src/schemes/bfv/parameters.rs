@@ -85,18 +85,19 @@ impl BfvPlan {
         limit: usize,
         value_bits: u32,
     ) -> Option<Self> {
-        // a modulus of b bits is only promised to be above 2^(b-1)
-        let fewest = value_bits.div_ceil(MAX_PLAIN_BITS - 1);
-        let most = value_bits.div_ceil(MIN_PLAIN_BITS - 1);
+        // the moduli are the primes next below 2^b, so their product is within a bit of 2^Σb
+        let total_bits = value_bits + 1;
+        let fewest = total_bits.div_ceil(MAX_PLAIN_BITS);
+        let most = total_bits.div_ceil(MIN_PLAIN_BITS);
         for shares in fewest..=most {
-            let bits = (value_bits.div_ceil(shares) + 1).max(MIN_PLAIN_BITS);
+            let bits = total_bits.div_ceil(shares).max(MIN_PLAIN_BITS);
             // two primes at least: a relinearisation key needs them
             for primes in 2..=limit / MIN_PRIME_BITS {
                 let prime_bits = (limit / primes).min(MAX_PRIME_BITS);
                 let log2_q = (primes * prime_bits) as f64;
                 let noise = noise_bits(graph, ring_degree, primes, prime_bits, bits);
-                // a prime of b bits may be close to 2^(b-1)
-                let room = log2_q - primes as f64 - 1.0 - f64::from(bits) - noise - TAIL_BITS;
+                // ciphertext primes, too, are the ones next below 2^b
+                let room = log2_q - 1.0 - f64::from(bits) - noise - TAIL_BITS;
                 if room >= MARGIN_BITS {
                     return Some(Self {
                         ring_degree,

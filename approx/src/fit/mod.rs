@@ -1,0 +1,207 @@
+//! The ways to find a polynomial for an activation, behind one trait, and the list of them.
+//!
+//! | name | file | the polynomial that … |
+//! |---|---|---|
+//! | `numerical` | `numerical.rs` | fits evenly spaced samples in the least-squares sense |
+//! | `taylor` | `taylor.rs` | has the activation's derivatives at the centre |
+//! | `chebyshev` | `chebyshev.rs` | minimises `∫ (f - p)² / √(1 - u²) du` |
+//! | `legendre` | `legendre.rs` | minimises `∫ (f - p)² du` |
+//! | `modified` | `modified.rs` | minimises `∫ (f - p)² exp(-1 / (1e-5 + u²)) du` |
+//! | `derivative`, `derivative-u8` | `derivative.rs` | has the derivative that is nearest to the activation's |
+//!
+//! A new method is one more file and one more line in [`methods`].
+
+mod chebyshev;
+mod derivative;
+mod legendre;
+mod modified;
+mod numerical;
+mod taylor;
+
+pub use chebyshev::Chebyshev;
+pub use derivative::Derivative;
+pub use legendre::Legendre;
+pub use modified::Modified;
+pub use numerical::Numerical;
+pub use taylor::Taylor;
+
+use crate::{Activation, Basis, Interval, Polynomial};
+
+/// The lowest degree a fit accepts: below it the activation would be a constant.
+pub const MIN_DEGREE: usize = 1;
+
+/// The highest degree a fit accepts: six ciphertext products in sequence.
+pub const MAX_DEGREE: usize = 63;
+
+/// A way to find a polynomial for an activation.
+pub trait Fit: Send + Sync {
+    /// The name in tables and on the command line: lower case, no spaces.
+    fn name(&self) -> &'static str;
+
+    /// One line on what the method does.
+    fn summary(&self) -> &'static str;
+
+    /// The polynomial of at most the given degree that stands in for `activation` on the interval
+    /// `on`.
+    ///
+    /// # Errors
+    /// [`FitError::Degree`] outside [`MIN_DEGREE`]`..=`[`MAX_DEGREE`]; [`FitError::Overflow`] if
+    /// the polynomial exceeds double precision on the interval.
+    fn fit(
+        &self,
+        activation: &Activation,
+        on: Interval,
+        degree: usize,
+    ) -> Result<Polynomial, FitError>;
+}
+
+/// Why there is no polynomial.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The degree is out of range.
+    #[error("degree {degree} is out of range: take one from {MIN_DEGREE} to {MAX_DEGREE}")]
+    Degree {
+        /// The degree that was asked for.
+        degree: usize,
+    },
+    /// No method has this name.
+    #[error("unknown method `{name}`: the known ones are {known}")]
+    UnknownMethod {
+        /// The name that was given.
+        name: String,
+        /// The names that would have been accepted, separated by commas.
+        known: String,
+    },
+    /// The polynomial's terms exceed double precision on the interval.
+    #[error(
+        "the polynomial of degree {degree} overflows on {interval}: lower the degree or narrow the interval"
+    )]
+    Overflow {
+        /// The degree that was asked for.
+        degree: usize,
+        /// The interval that was asked for.
+        interval: Interval,
+    },
+}
+
+/// Every method, in the order in which tables list them: the only place that knows all of them.
+pub fn methods() -> Vec<Box<dyn Fit>> {
+    vec![
+        Box::new(Numerical::default()),
+        Box::new(Taylor),
+        Box::new(Chebyshev),
+        Box::new(Legendre),
+        Box::new(Modified),
+        Box::new(Derivative::default()),
+        Box::new(Derivative::eighth_power()),
+    ]
+}
+
+/// The method with this name.
+///
+/// # Errors
+/// [`FitError::UnknownMethod`], which lists the known names.
+pub fn method(name: &str) -> Result<Box<dyn Fit>, FitError> {
+    methods()
+        .into_iter()
+        .find(|method| method.name() == name)
+        .ok_or_else(|| FitError::UnknownMethod {
+            name: name.to_owned(),
+            known: methods()
+                .iter()
+                .map(|method| method.name())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+}
+
+/// The first line of every fit.
+fn check_degree(degree: usize) -> Result<(), FitError> {
+    if (MIN_DEGREE..=MAX_DEGREE).contains(&degree) {
+        Ok(())
+    } else {
+        Err(FitError::Degree { degree })
+    }
+}
+
+/// The last line of every fit: make the symmetry exact and check that the result is usable.
+fn finish(
+    activation: Activation,
+    mut coefficients: Vec<f64>,
+    basis: Basis,
+    on: Interval,
+) -> Result<Polynomial, FitError> {
+    let degree = coefficients.len() - 1;
+    if on.centre() == 0.0 {
+        for (k, c) in coefficients.iter_mut().enumerate() {
+            if vanishes_by_symmetry(activation, k) {
+                *c = 0.0;
+            }
+        }
+    }
+    let overflow = FitError::Overflow {
+        degree,
+        interval: on,
+    };
+    let polynomial = Polynomial::new(coefficients, basis, on).map_err(|_| overflow.clone())?;
+    let bound: f64 = polynomial.term_sizes().iter().sum();
+    if bound.is_finite() {
+        Ok(polynomial)
+    } else {
+        Err(overflow)
+    }
+}
+
+/// Whether the coefficient of degree `k` is exactly zero on every interval `[-l, l]`.
+///
+/// ReLU is `x/2` plus an even function, the Sigmoid 1/2 plus an odd one, tanh is odd. All methods
+/// are linear in the function and treat `x` and `-x` alike, so their polynomials inherit that, up
+/// to rounding; and an evaluator saves the work for a coefficient that is exactly zero.
+fn vanishes_by_symmetry(activation: Activation, k: usize) -> bool {
+    match activation {
+        Activation::Relu => !k.is_multiple_of(2) && k > 1,
+        Activation::Sigmoid => k.is_multiple_of(2) && k > 0,
+        Activation::Tanh => k.is_multiple_of(2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_has_its_own_name_and_is_found_by_it() {
+        let names: Vec<_> = methods().iter().map(|method| method.name()).collect();
+        for (i, name) in names.iter().enumerate() {
+            assert_eq!(method(name).unwrap().name(), *name);
+            assert!(!names[..i].contains(name), "{name} twice");
+            assert!(!method(name).unwrap().summary().is_empty());
+        }
+    }
+
+    #[test]
+    fn an_unknown_method_is_told_the_known_ones() {
+        let error = method("guess").err().unwrap().to_string();
+        let known = "numerical, taylor, chebyshev, legendre, modified, derivative, derivative-u8";
+        assert_eq!(
+            error,
+            format!("unknown method `guess`: the known ones are {known}")
+        );
+    }
+
+    #[test]
+    fn every_method_refuses_degrees_out_of_range() {
+        let on = "-8:8".parse().unwrap();
+        for method in methods() {
+            for degree in [0, 64, 200, usize::MAX] {
+                let error = method
+                    .fit(&Activation::Tanh, on, degree)
+                    .unwrap_err()
+                    .to_string();
+                let sentence = format!("degree {degree} is out of range: take one from 1 to 63");
+                assert_eq!(error, sentence, "{}", method.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Low-degree polynomials that stand in for the activation functions of neural networks.
+//!
+//! Homomorphic encryption can add and multiply but not compare, so an encrypted network needs a
+//! polynomial in place of ReLU, Sigmoid or tanh. This crate finds it: by the five methods that the
+//! CryptoDL paper compares (Hesamifard, Takabi & Ghasemi 2017, arXiv:1711.05189), on any interval,
+//! at degrees 1 to 63, to nearly full double precision.
+//!
+//! ```
+//! use approx::{Activation, Interval, methods, sampled_error};
+//!
+//! let on: Interval = "-8:8".parse()?;
+//! for method in methods() {
+//!     let polynomial = method.fit(&Activation::Relu, on, 4)?;
+//!     let report = sampled_error(&Activation::Relu, &polynomial, 1000);
+//!     assert!(report.max_error < 0.25 * on.half_width(), "{}", method.name());
+//!     assert_eq!(polynomial.depth(), 2); // two ciphertext products in sequence
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `activation` | [`Activation`]: the functions to imitate, with their derivatives |
+//! | `interval` | [`Interval`]: where, and the map to `[-1, 1]` |
+//! | `basis` | [`Basis`]: monomial, Chebyshev, Legendre, and the recurrences of each |
+//! | `polynomial` | [`Polynomial`]: coefficients, basis and interval in one value |
+//! | [`fit`](mod@fit) | [`Fit`] and the methods, one file each; [`methods`] lists them |
+//! | `projection` | the engine of all weighted least-squares fits |
+//! | `quadrature` | integrals of functions with one kink or steep front |
+//! | `sampled` | [`sampled_error`]: maximum and root-mean-square error on a grid |
+//!
+//! What it leaves out: the error is sampled, not certified; nothing here evaluates a polynomial on
+//! ciphertexts, trains a network or chooses an interval.
+
+mod activation;
+mod basis;
+pub mod fit;
+mod interval;
+mod polynomial;
+mod projection;
+mod quadrature;
+mod sampled;
+
+pub use activation::{Activation, UnknownActivation, activations};
+pub use basis::Basis;
+pub use fit::{Fit, FitError, MAX_DEGREE, MIN_DEGREE, method, methods};
+pub use interval::{Interval, IntervalError};
+pub use polynomial::{Polynomial, PolynomialError};
+pub use sampled::{ErrorReport, sampled_error};
