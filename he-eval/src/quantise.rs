@@ -3,7 +3,10 @@
 //! 1. The client's pixels are integers of `input_bits`; channel `c` of a value holds integers that
 //!    are `s_c` times the real ones (for pixels, `s` is the encoding step).
 //! 2. Row `o` of a linear layer becomes `round(α_o · w_oc / s_c)`, with `α_o` chosen so that the
-//!    largest weight of the row is `2^(weight_bits - 1) - 1`. The output has scale `α_o`.
+//!    largest weight of the row is at most `2^(weight_bits - 1) - 1`. The output has scale `α_o`.
+//!    Scales of one layer stay within a factor of 1.25: after a square, a channel with three times
+//!    the scale has nine times the integers, and with them nine times the rounding errors of the
+//!    next layer. Rounding errors are diffused along the row.
 //! 3. A monic power turns scale `s` into `s^d`; its lower terms are scaled to match and rounded.
 //! 4. The client divides the logits by their scales after decryption.
 //!
@@ -14,6 +17,9 @@ use ethnum::{AsI256, I256};
 use thiserror::Error;
 
 use crate::graph::{Graph, Linear, Matrix, Node, Operation, PADDING, Power, Tile};
+
+/// Largest ratio between the scales of two channels of a layer.
+const SPREAD: f64 = 1.25;
 
 /// How many bits the integers get.
 #[derive(Clone, Copy, Debug)]
@@ -117,21 +123,26 @@ fn quantise_linear(
     let mut matrices = Vec::with_capacity(linear.matrices.len());
     for (index, matrix) in linear.matrices.iter().enumerate() {
         let column_scale = column_scales(linear, index, matrix.columns, scale, positions);
-        let mut data = Vec::with_capacity(matrix.data.len());
-        for row in 0..matrix.rows {
-            let real: Vec<f64> = matrix
-                .row(row)
-                .iter()
-                .zip(&column_scale)
-                .map(|(w, s)| w / s)
-                .collect();
-            let peak = real.iter().fold(0.0, |a: f64, w| a.max(w.abs()));
-            let alpha = if peak > 0.0 { largest / peak } else { 1.0 };
-            data.extend(real.iter().map(|w| (w * alpha).round() as i64));
-            for tile in linear.tiles.iter().filter(|tile| tile.matrix == index) {
-                output_scale[tile.outputs[row] as usize / linear.positions] = alpha;
+        let real: Vec<Vec<f64>> = (0..matrix.rows)
+            .map(|row| {
+                matrix
+                    .row(row)
+                    .iter()
+                    .zip(&column_scale)
+                    .map(|(w, s)| w / s)
+                    .collect()
+            })
+            .collect();
+        let alphas = row_scales(&real, largest);
+        for tile in linear.tiles.iter().filter(|tile| tile.matrix == index) {
+            for (&output, &alpha) in tile.outputs.iter().zip(&alphas) {
+                output_scale[output as usize / linear.positions] = alpha;
             }
         }
+        let rows = real.iter().zip(&alphas);
+        let data = rows
+            .flat_map(|(row, &alpha)| round_row(row, alpha, largest))
+            .collect();
         matrices.push(Matrix {
             rows: matrix.rows,
             columns: matrix.columns,
@@ -148,6 +159,40 @@ fn quantise_linear(
         positions: linear.positions,
     };
     (integer, output_scale)
+}
+
+/// `α` of each row: as large as the row's largest weight allows, but within [`SPREAD`] of the least.
+fn row_scales(rows: &[Vec<f64>], largest: f64) -> Vec<f64> {
+    let own = rows.iter().map(|row| {
+        let peak = row.iter().fold(0.0, |a: f64, w| a.max(w.abs()));
+        if peak > 0.0 {
+            largest / peak
+        } else {
+            f64::INFINITY
+        }
+    });
+    let own: Vec<f64> = own.collect();
+    let least = own.iter().copied().fold(f64::INFINITY, f64::min);
+    let least = if least.is_finite() { least } else { 1.0 };
+    own.into_iter()
+        .map(|alpha| alpha.min(SPREAD * least))
+        .collect()
+}
+
+/// Rounds a row, handing each rounding error on to the next weight.
+///
+/// Neighbours in a row are neighbours in the image, so what one weight lacks the next one adds to
+/// a value that is nearly the same (error diffusion; Floyd & Steinberg, 1976, for grey levels).
+fn round_row(row: &[f64], alpha: f64, largest: f64) -> Vec<i64> {
+    let mut carry = 0.0;
+    row.iter()
+        .map(|w| {
+            let wanted = w * alpha + carry;
+            let rounded = wanted.round().clamp(-largest, largest);
+            carry = wanted - rounded;
+            rounded as i64
+        })
+        .collect()
 }
 
 /// The scale of the input channel under each column of matrix `index`.
