@@ -1,0 +1,35 @@
+//! Networks as plain data, and trained networks as one file.
+//!
+//! A [`Network`] is a list of layers that training interprets with tensors and encrypted evaluation interprets with
+//! ciphertexts; neither has to know the other. An [`Artifact`] is a network with its trained tensors and where they
+//! came from, kept as one safetensors file.
+//!
+//! ```
+//! use approx::{Activation, Interval};
+//! use cryptodl_network::{Nonlinearity, zoo};
+//!
+//! let quadratic = approx::method("chebyshev")?.fit(&Activation::Relu, Interval::new(-4.0, 4.0)?, 2)?;
+//! let network = zoo::network("cryptonets")?.with_activation(&Nonlinearity::Polynomial { polynomial: quadratic, learnable: false });
+//! assert_eq!(network.activation_outputs(), 845 + 100);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`network`] | [`Network`], [`Layer`], [`Shape`] and the shapes that follow from them |
+//! | [`artifact`] | [`Artifact`], [`Provenance`]: a trained network, read with suspicion |
+//! | [`tensors`] | [`Tensor`], [`TensorFile`]: named tensors in one safetensors file |
+//! | [`zoo`] | the networks by name |
+//!
+//! Left out: gradients and tensors of a framework (`cryptodl-train`), folding and quantisation (`cryptodl-he-eval`).
+
+pub mod artifact;
+pub mod network;
+pub mod tensors;
+pub mod zoo;
+
+pub use artifact::{Artifact, ArtifactError, Provenance};
+pub use network::{
+    BATCH_NORM_EPSILON, Layer, Network, NetworkError, Nonlinearity, Normalisation, Shape,
+};
+pub use tensors::{Tensor, TensorFile, TensorFileError};

@@ -1,0 +1,513 @@
+//! A feed-forward network as a list of layers, and the shapes that follow from it.
+
+use approx::{Activation, Polynomial};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Added to a batch-norm variance before the square root, in training and in evaluation alike.
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+
+/// No network kept as data has more layers, values in a layer or values in a parameter tensor than this: what a file
+/// announces is refused before any memory is set aside for it.
+const MAX_LAYERS: usize = 1_000;
+const MAX_VALUES: usize = 1 << 26;
+
+/// Why a network makes no sense.
+#[derive(Debug, Error, PartialEq)]
+pub enum NetworkError {
+    /// No network of that name is in the zoo.
+    #[error("unknown network `{name}`: known ones are {}", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Every name that would have worked.
+        known: Vec<&'static str>,
+    },
+    /// The name could not be the stem of a file.
+    #[error("network name `{0}` must be 1 to 64 letters, digits, `-` or `_`")]
+    Name(String),
+    /// Nothing to compute, or more than any network here needs.
+    #[error("a network has 1 to {MAX_LAYERS} layers, this one has {0}")]
+    LayerCount(usize),
+    /// The input is empty or larger than any image.
+    #[error("input shape {0} must have 1 to {MAX_VALUES} values")]
+    Input(Shape),
+    /// Mean and deviation do not fit the input channels.
+    #[error(
+        "normalisation needs one finite mean and one positive deviation for each of {channels} channels"
+    )]
+    Normalisation {
+        /// Channels of the input.
+        channels: usize,
+    },
+    /// A layer that cannot follow the one before it.
+    #[error("layer {index} ({layer}) does not fit its input of shape {input}: {reason}")]
+    Layer {
+        /// Index in [`Network::layers`].
+        index: usize,
+        /// Kind of the layer.
+        layer: &'static str,
+        /// What the layer before it gives.
+        input: Shape,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+/// Sizes of a value between layers: `[channels, height, width]`, stored row-major. A dense layer gives `[n, 1, 1]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Shape {
+    /// Channels, or features after a dense layer.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Shape {
+    /// Number of values, saturating.
+    pub fn len(&self) -> usize {
+        self.channels
+            .saturating_mul(self.height)
+            .saturating_mul(self.width)
+    }
+
+    /// True if there is no value at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}×{}×{}", self.channels, self.height, self.width)
+    }
+}
+
+/// How a pixel becomes an input value: `x = (pixel / 255 - mean) / deviation`, per channel. Convolutions pad with 0
+/// after this map, so padding looks like a pixel of mean brightness.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normalisation {
+    /// Mean of each channel, on pixels scaled to `[0, 1]`.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel, on pixels scaled to `[0, 1]`.
+    pub deviation: Vec<f32>,
+}
+
+impl Normalisation {
+    /// The input value of a pixel.
+    pub fn apply(&self, channel: usize, pixel: u8) -> f32 {
+        (f32::from(pixel) / 255.0 - self.mean[channel]) / self.deviation[channel]
+    }
+}
+
+/// What is applied to every value on its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nonlinearity {
+    /// The activation itself: what training in the clear uses, and no encryption here can evaluate.
+    Exact(Activation),
+    /// A polynomial in its place.
+    Polynomial {
+        /// The polynomial, applied far outside its interval too if a value lands there.
+        polynomial: Polynomial,
+        /// Whether training moves the coefficients.
+        learnable: bool,
+    },
+}
+
+/// One step of a sequential network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Layer {
+    /// Convolution with square kernels and a bias: `[c, h, w]` → `[out_channels, h', w']`,
+    /// `h' = ⌊(h + 2·padding - kernel) / stride⌋ + 1`.
+    Convolution {
+        /// Number of filters.
+        out_channels: usize,
+        /// Side of the kernel.
+        kernel: usize,
+        /// Step between positions.
+        stride: usize,
+        /// Rows and columns of zeros around the input.
+        padding: usize,
+    },
+    /// Matrix and bias on the flattened input (`c·h·w + y·w + x`): `[c, h, w]` → `[outputs, 1, 1]`.
+    Dense {
+        /// Number of outputs.
+        outputs: usize,
+    },
+    /// `gamma · (x - mean) / √(variance + BATCH_NORM_EPSILON) + beta`, per channel (per feature after a dense layer).
+    BatchNorm,
+    /// Mean over square windows, no padding: `h' = ⌊(h - kernel) / stride⌋ + 1`.
+    MeanPool {
+        /// Side of the window.
+        kernel: usize,
+        /// Step between windows.
+        stride: usize,
+    },
+    /// The same function on every value.
+    Activation(Nonlinearity),
+}
+
+impl Layer {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Convolution { .. } => "convolution",
+            Self::Dense { .. } => "dense",
+            Self::BatchNorm => "batch norm",
+            Self::MeanPool { .. } => "mean pool",
+            Self::Activation(_) => "activation",
+        }
+    }
+
+    /// Shape of the output for an input of the given shape, or what is wrong.
+    fn output(&self, input: Shape) -> Result<Shape, &'static str> {
+        let output = match *self {
+            Self::Convolution {
+                out_channels,
+                kernel,
+                stride,
+                padding,
+            } => {
+                if padding >= kernel {
+                    return Err("the padding must be smaller than the kernel");
+                }
+                Shape {
+                    channels: out_channels,
+                    height: windows(input.height, kernel, stride, padding)?,
+                    width: windows(input.width, kernel, stride, padding)?,
+                }
+            }
+            Self::Dense { outputs } => Shape {
+                channels: outputs,
+                height: 1,
+                width: 1,
+            },
+            Self::MeanPool { kernel, stride } => Shape {
+                channels: input.channels,
+                height: windows(input.height, kernel, stride, 0)?,
+                width: windows(input.width, kernel, stride, 0)?,
+            },
+            Self::BatchNorm | Self::Activation(_) => input,
+        };
+        if output.is_empty() || output.len() > MAX_VALUES {
+            return Err("the output would be empty or too large");
+        }
+        if self
+            .parameters(input)
+            .iter()
+            .any(|(_, shape)| values(shape) > MAX_VALUES)
+        {
+            return Err("the weights would be too large");
+        }
+        Ok(output)
+    }
+
+    /// Names and shapes of the tensors of this layer for an input of the given shape.
+    fn parameters(&self, input: Shape) -> Vec<(&'static str, Vec<usize>)> {
+        match *self {
+            Self::Convolution {
+                out_channels,
+                kernel,
+                ..
+            } => vec![
+                ("weight", vec![out_channels, input.channels, kernel, kernel]),
+                ("bias", vec![out_channels]),
+            ],
+            Self::Dense { outputs } => vec![
+                ("weight", vec![outputs, input.len()]),
+                ("bias", vec![outputs]),
+            ],
+            Self::BatchNorm => ["gamma", "beta", "mean", "variance"]
+                .map(|name| (name, vec![input.channels]))
+                .to_vec(),
+            Self::MeanPool { .. } | Self::Activation(_) => Vec::new(),
+        }
+    }
+}
+
+/// Number of window positions along one side.
+fn windows(
+    side: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<usize, &'static str> {
+    if kernel == 0 || stride == 0 {
+        return Err("kernel and stride must be at least 1");
+    }
+    // `padding < kernel` alone does not bound it: a hostile kernel may be close to the largest integer.
+    let padded = padding
+        .checked_mul(2)
+        .and_then(|twice| twice.checked_add(side));
+    match padded {
+        Some(padded) if kernel <= padded => Ok((padded - kernel) / stride + 1),
+        Some(_) => Err("the kernel is larger than the padded input"),
+        None => Err("the padding is too large"),
+    }
+}
+
+/// Number of values of a tensor shape, saturating.
+pub(crate) fn values(shape: &[usize]) -> usize {
+    shape
+        .iter()
+        .fold(1, |product: usize, &side| product.saturating_mul(side))
+}
+
+/// A sequential network: what it reads, and its layers in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Name in the zoo and stem of its files.
+    pub name: String,
+    /// Shape of an image.
+    pub input: Shape,
+    /// How pixels become input values.
+    pub normalisation: Normalisation,
+    /// What happens to them.
+    pub layers: Vec<Layer>,
+}
+
+impl Network {
+    /// Shape after each layer, so one entry a layer.
+    ///
+    /// # Errors
+    /// Names the first layer that does not fit, see [`NetworkError`].
+    pub fn shapes(&self) -> Result<Vec<Shape>, NetworkError> {
+        if self.layers.is_empty() || self.layers.len() > MAX_LAYERS {
+            return Err(NetworkError::LayerCount(self.layers.len()));
+        }
+        if self.input.is_empty() || self.input.len() > MAX_VALUES {
+            return Err(NetworkError::Input(self.input));
+        }
+        let mut input = self.input;
+        let mut shapes = Vec::with_capacity(self.layers.len());
+        for (index, layer) in self.layers.iter().enumerate() {
+            input = layer.output(input).map_err(|reason| NetworkError::Layer {
+                index,
+                layer: layer.kind(),
+                input,
+                reason,
+            })?;
+            shapes.push(input);
+        }
+        Ok(shapes)
+    }
+
+    /// Checks everything that can be checked without tensors: name, normalisation, shapes.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, see [`NetworkError`].
+    pub fn validate(&self) -> Result<(), NetworkError> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(fits) {
+            // The name may come from a file: a message of reasonable length whatever it holds.
+            return Err(NetworkError::Name(
+                self.name.escape_debug().take(80).collect(),
+            ));
+        }
+        self.shapes()?;
+        let Normalisation { mean, deviation } = &self.normalisation;
+        let channels = self.input.channels;
+        let good = mean.len() == channels
+            && deviation.len() == channels
+            && mean.iter().all(|m| m.is_finite())
+            && deviation.iter().all(|d| d.is_finite() && *d > 0.0);
+        if good {
+            Ok(())
+        } else {
+            Err(NetworkError::Normalisation { channels })
+        }
+    }
+
+    /// Name and shape of every tensor, in layer order: `layers.{i}.{weight|bias|gamma|beta|mean|variance}`.
+    /// Convolution weights are `[out, in, kernel, kernel]`, dense weights `[out, in]`.
+    ///
+    /// # Errors
+    /// As [`Network::shapes`].
+    pub fn parameter_shapes(&self) -> Result<Vec<(String, Vec<usize>)>, NetworkError> {
+        let outputs = self.shapes()?;
+        let inputs = std::iter::once(self.input).chain(outputs);
+        Ok((self.layers.iter().zip(inputs).enumerate())
+            .flat_map(|(index, (layer, input))| {
+                let parameters = layer.parameters(input).into_iter();
+                parameters.map(move |(name, shape)| (format!("layers.{index}.{name}"), shape))
+            })
+            .collect())
+    }
+
+    /// Number of trained values: weights, biases, gammas and betas (running means and variances are not trained).
+    ///
+    /// # Errors
+    /// As [`Network::shapes`].
+    pub fn parameters(&self) -> Result<usize, NetworkError> {
+        let shapes = self.parameter_shapes()?;
+        let trained = shapes
+            .iter()
+            .filter(|(name, _)| !name.ends_with("mean") && !name.ends_with("variance"));
+        Ok(trained.map(|(_, shape)| values(shape)).sum())
+    }
+
+    /// The same network with every activation replaced.
+    #[must_use]
+    pub fn with_activation(&self, nonlinearity: &Nonlinearity) -> Self {
+        let mut network = self.clone();
+        for layer in &mut network.layers {
+            if let Layer::Activation(old) = layer {
+                old.clone_from(nonlinearity);
+            }
+        }
+        network
+    }
+
+    /// The activations in order.
+    pub fn activations(&self) -> Vec<&Nonlinearity> {
+        self.layers
+            .iter()
+            .filter_map(|layer| match layer {
+                Layer::Activation(nonlinearity) => Some(nonlinearity),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// How many values an activation is applied to for one image: what decides the cost of encrypted evaluation.
+    /// Zero for a network that [`Network::validate`] refuses.
+    pub fn activation_outputs(&self) -> usize {
+        let shapes = self.shapes().unwrap_or_default();
+        let layers = self.layers.iter().zip(shapes);
+        layers
+            .filter(|(layer, _)| matches!(layer, Layer::Activation(_)))
+            .map(|(_, shape)| shape.len())
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(layers: Vec<Layer>) -> Network {
+        Network {
+            name: "test".into(),
+            input: Shape {
+                channels: 1,
+                height: 8,
+                width: 8,
+            },
+            normalisation: Normalisation {
+                mean: vec![0.0],
+                deviation: vec![1.0],
+            },
+            layers,
+        }
+    }
+
+    #[test]
+    fn shapes_follow_the_layers() {
+        let network = network(vec![
+            Layer::Convolution {
+                out_channels: 3,
+                kernel: 3,
+                stride: 2,
+                padding: 1,
+            },
+            Layer::BatchNorm,
+            Layer::MeanPool {
+                kernel: 2,
+                stride: 2,
+            },
+            Layer::Activation(Nonlinearity::Exact(Activation::Relu)),
+            Layer::Dense { outputs: 5 },
+        ]);
+        let shapes: Vec<String> = network
+            .shapes()
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(shapes, ["3×4×4", "3×4×4", "3×2×2", "3×2×2", "5×1×1"]);
+        assert_eq!(network.activation_outputs(), 12);
+        assert_eq!(network.parameters(), Ok(3 * 9 + 3 + 6 + 5 * 12 + 5));
+        assert_eq!(
+            network.parameter_shapes().unwrap()[0],
+            ("layers.0.weight".into(), vec![3, 1, 3, 3])
+        );
+        network.validate().unwrap();
+    }
+
+    #[test]
+    fn layers_that_do_not_fit_are_refused() {
+        for layer in [
+            Layer::Convolution {
+                out_channels: 0,
+                kernel: 3,
+                stride: 1,
+                padding: 0,
+            },
+            Layer::Convolution {
+                out_channels: 1,
+                kernel: 0,
+                stride: 1,
+                padding: 0,
+            },
+            Layer::Convolution {
+                out_channels: 1,
+                kernel: 3,
+                stride: 0,
+                padding: 0,
+            },
+            Layer::Convolution {
+                out_channels: 1,
+                kernel: 9,
+                stride: 1,
+                padding: 0,
+            },
+            Layer::Convolution {
+                out_channels: 1,
+                kernel: usize::MAX,
+                stride: 1,
+                padding: usize::MAX - 1,
+            },
+            Layer::Convolution {
+                out_channels: usize::MAX,
+                kernel: 8,
+                stride: 1,
+                padding: 0,
+            },
+            Layer::MeanPool {
+                kernel: 9,
+                stride: 1,
+            },
+            Layer::Dense { outputs: 0 },
+            Layer::Dense {
+                outputs: usize::MAX / 2,
+            },
+        ] {
+            let error = network(vec![layer]).validate().unwrap_err();
+            assert!(
+                matches!(error, NetworkError::Layer { index: 0, .. }),
+                "{error}"
+            );
+        }
+        assert_eq!(
+            network(Vec::new()).validate(),
+            Err(NetworkError::LayerCount(0))
+        );
+    }
+
+    #[test]
+    fn names_and_normalisations_are_checked() {
+        let mut bad = network(vec![Layer::Dense { outputs: 2 }]);
+        bad.name = "../up".into();
+        assert!(matches!(bad.validate(), Err(NetworkError::Name(_))));
+        bad.name = "up".into();
+        bad.normalisation.deviation[0] = 0.0;
+        assert_eq!(
+            bad.validate(),
+            Err(NetworkError::Normalisation { channels: 1 })
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! One step of training.
+
+use crate::batches::Batch;
+use crate::checkpoint::State;
+use crate::evaluation::{input, largest};
+use crate::model::Model;
+use crate::optimiser;
+use crate::recipe::Recipe;
+use crate::teacher::Teacher;
+use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
+
+/// Everything that stays the same from step to step.
+pub(crate) struct Trainer<'a> {
+    pub model: &'a Model,
+    pub recipe: &'a Recipe,
+    pub teacher: Option<Teacher>,
+    pub device: Device,
+}
+
+/// What one step shows.
+pub(crate) struct Outcome {
+    /// Loss of the batch.
+    pub loss: f32,
+    /// Norm of the gradients before clipping.
+    pub gradient_norm: f64,
+    /// Images of the batch that were classified right.
+    pub right: usize,
+}
+
+impl Trainer<'_> {
+    /// Trains on a batch: the `done`-th step, counted from 0, of `total`.
+    pub(crate) fn step(
+        &self,
+        batch: Batch,
+        state: &mut State,
+        done: usize,
+        total: usize,
+    ) -> Outcome {
+        let Self { model, recipe, .. } = *self;
+        let input = input(model, batch.values, &self.device);
+        let pass = model.train(&state.weights, input.clone(), recipe.boundary);
+        let classes = pass.logits.dims()[1];
+        let right = crate::model::values(&pass.logits.clone().inner())
+            .chunks_exact(classes)
+            .zip(&batch.labels)
+            .filter(|(row, label)| largest(row) == usize::from(**label))
+            .count();
+
+        let mut loss = self.loss(input, pass.logits, &batch.labels);
+        if recipe.boundary_weight > 0.0 {
+            loss = pass.excess.map_or(loss.clone(), |excess| {
+                loss + excess * recipe.boundary_weight
+            });
+        }
+        let mut gradients = loss.backward();
+        let rate = optimiser::schedule(done, total, recipe.warm_up);
+        let State {
+            weights, memory, ..
+        } = state;
+        let gradient_norm =
+            optimiser::step(model, weights, memory, &mut gradients, recipe, done, rate);
+
+        for (position, statistic) in pass.statistics {
+            let old = state.weights[position].clone();
+            state.weights[position] =
+                old * (1.0 - recipe.statistics_rate) + statistic.inner() * recipe.statistics_rate;
+        }
+        // Early on, a long average would still be the first weights.
+        let kept = recipe
+            .average
+            .min((1.0 + done as f64) / (10.0 + done as f64));
+        let kept = if recipe.average > 0.0 { kept } else { 0.0 };
+        for (average, weight) in state.averages.iter_mut().zip(&state.weights) {
+            *average = average.clone() * kept + weight.clone().inner() * (1.0 - kept);
+        }
+        Outcome {
+            loss: loss.inner().into_scalar(),
+            gradient_norm,
+            right,
+        }
+    }
+
+    /// Cross-entropy against the smoothed labels and, if there is one, the teacher; mean over the batch.
+    fn loss(&self, input: Tensor<2>, logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
+        let classes = logits.dims()[1];
+        let targets = Tensor::from_data(
+            targets(labels, classes, self.recipe.label_smoothing),
+            &self.device,
+        );
+        let from_labels = -(log_softmax(logits.clone(), 1) * targets).sum() / labels.len() as f64;
+        match &self.teacher {
+            None => from_labels,
+            Some(teacher) => {
+                let share = self.recipe.teacher_weight;
+                from_labels * (1.0 - share)
+                    + teacher.loss(input, logits, self.recipe.temperature) * share
+            }
+        }
+    }
+}
+
+/// `1 - smoothing` on the label, `smoothing` spread over all classes: `[n, classes]`.
+fn targets(labels: &[u8], classes: usize, smoothing: f64) -> TensorData {
+    let spread = (smoothing / classes as f64) as f32;
+    let mut values = vec![spread; labels.len() * classes];
+    for (row, label) in values.chunks_exact_mut(classes).zip(labels) {
+        row[usize::from(*label)] += (1.0 - smoothing) as f32;
+    }
+    TensorData::new(values, [labels.len(), classes])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_probabilities() {
+        let values: Vec<f32> = targets(&[2, 0], 4, 0.2).try_into_vec().unwrap();
+        let expected = [0.05, 0.05, 0.85, 0.05, 0.85, 0.05, 0.05, 0.05];
+        assert!(
+            values
+                .iter()
+                .zip(expected)
+                .all(|(value, expected)| (value - expected).abs() < 1e-6)
+        );
+    }
+}

@@ -1,0 +1,388 @@
+//! Training on images made in code: nothing here needs a download.
+
+use approx::{Activation, Basis, Interval, Polynomial};
+use cryptodl_network::{Layer, Network, Nonlinearity, Normalisation, Shape};
+use cryptodl_train::datasets::{Dataset, Images};
+use cryptodl_train::{
+    EpochReport, Observer, Optimiser, Progress, Recipe, Silent, TrainError, Trained, accuracy,
+    logits, train,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+const SHAPE: Shape = Shape {
+    channels: 1,
+    height: 8,
+    width: 8,
+};
+
+/// Two classes: a bright blob in the upper left or in the lower right quarter, on a noisy ground.
+fn blobs(images: usize, mut noise: u32) -> Images {
+    let mut random = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 24) as u8
+    };
+    let mut pixels = Vec::new();
+    let labels: Vec<u8> = (0..images).map(|index| (index % 2) as u8).collect();
+    for label in &labels {
+        let corner = 1 + 4 * usize::from(*label) - usize::from(random() % 2);
+        for position in 0..SHAPE.len() {
+            let (row, column) = (position / 8, position % 8);
+            let inside =
+                (corner..corner + 3).contains(&row) && (corner..corner + 3).contains(&column);
+            pixels.push(random() / 2 + if inside { 120 } else { 0 });
+        }
+    }
+    Images {
+        shape: SHAPE,
+        pixels,
+        labels,
+    }
+}
+
+fn data() -> Dataset {
+    Dataset {
+        name: "blobs".into(),
+        train: blobs(600, 1),
+        test: blobs(200, 2),
+        hashes: Vec::new(),
+    }
+}
+
+fn quadratic(learnable: bool) -> Nonlinearity {
+    // 0.2 + x/2 + x²/8, close to ReLU around 0, in the basis that learnable coefficients are moved in.
+    let interval = Interval::new(-4.0, 4.0).unwrap();
+    let polynomial = Polynomial::new(vec![1.2, 2.0, 1.0], Basis::Chebyshev, interval).unwrap();
+    Nonlinearity::Polynomial {
+        polynomial,
+        learnable,
+    }
+}
+
+/// Every kind of layer.
+fn network(nonlinearity: &Nonlinearity) -> Network {
+    let activation = || Layer::Activation(nonlinearity.clone());
+    Network {
+        name: "blobs".into(),
+        input: SHAPE,
+        normalisation: Normalisation {
+            mean: vec![0.3],
+            deviation: vec![0.2],
+        },
+        layers: vec![
+            Layer::Convolution {
+                out_channels: 4,
+                kernel: 3,
+                stride: 1,
+                padding: 1,
+            },
+            Layer::MeanPool {
+                kernel: 2,
+                stride: 2,
+            },
+            Layer::BatchNorm,
+            activation(),
+            Layer::Dense { outputs: 8 },
+            Layer::BatchNorm,
+            activation(),
+            Layer::Dense { outputs: 2 },
+        ],
+    }
+}
+
+fn recipe() -> Recipe {
+    Recipe {
+        epochs: 4,
+        batch: 32,
+        validation_images: 100,
+        shift_pixels: 0.5,
+        average: 0.9,
+        ..Recipe::default()
+    }
+}
+
+/// Ends training after some epochs, as a kill would: the checkpoint is all that stays.
+struct Killer(usize);
+
+impl Observer for Killer {
+    fn epoch(&mut self, report: &EpochReport) {
+        assert!(report.epoch < self.0, "killed after epoch {}", report.epoch);
+    }
+}
+
+fn train_blobs(
+    network: &Network,
+    recipe: &Recipe,
+    checkpoint: Option<&Path>,
+) -> Result<Trained, TrainError> {
+    train(network, &data(), recipe, checkpoint, &mut Silent)
+}
+
+#[test]
+fn every_activation_and_optimiser_learns_two_blobs() {
+    let nonlinearities = [
+        Nonlinearity::Exact(Activation::Relu),
+        quadratic(false),
+        quadratic(true),
+    ];
+    for nonlinearity in &nonlinearities {
+        for optimiser in [Optimiser::Muon, Optimiser::AdamW] {
+            let trained = train_blobs(
+                &network(nonlinearity),
+                &Recipe {
+                    optimiser,
+                    ..recipe()
+                },
+                None,
+            )
+            .unwrap();
+            let accuracies = [
+                trained.train_accuracy,
+                trained.validation_accuracy,
+                trained.test_accuracy,
+            ];
+            assert!(
+                accuracies.iter().all(|share| *share > 0.97),
+                "{nonlinearity:?} {optimiser:?}: {accuracies:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_artifact_reloads_to_the_same_logits_and_accuracy() {
+    let trained = train_blobs(&network(&quadratic(true)), &recipe(), None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blobs.safetensors");
+    trained.artifact.save(&path).unwrap();
+    let loaded = cryptodl_network::Artifact::load(&path).unwrap();
+    assert_eq!(loaded, trained.artifact);
+    let test = data().test;
+    let rows = logits(&loaded, &test, None).unwrap();
+    assert!((accuracy(&rows, &test.labels) - trained.test_accuracy).abs() < 1e-12);
+    assert_eq!(logits(&loaded, &test, Some(7)).unwrap().len(), 7);
+    // Learned coefficients went into the network, so they are no longer the fitted ones.
+    assert_ne!(loaded.network.activations()[0], &quadratic(true));
+    assert_eq!(loaded.provenance.degree, 2);
+}
+
+#[test]
+fn interrupted_and_resumed_is_exactly_uninterrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blobs.checkpoint");
+    let network = network(&quadratic(true));
+    let whole = train_blobs(&network, &recipe(), None).unwrap();
+    for stop in [1, 3] {
+        let killed = catch_unwind(AssertUnwindSafe(|| {
+            train(&network, &data(), &recipe(), Some(&path), &mut Killer(stop)).map(|_| ())
+        }));
+        assert!(killed.is_err());
+    }
+    let resumed = train_blobs(&network, &recipe(), Some(&path)).unwrap();
+    // Same machine, same number of threads, same seed: the same bits.
+    assert_eq!(resumed.artifact.tensors, whole.artifact.tensors);
+    assert_eq!(resumed.artifact.network, whole.artifact.network);
+    // The finished checkpoint gives the same again, without training.
+    let again = train(&network, &data(), &recipe(), Some(&path), &mut Killer(0)).unwrap();
+    assert_eq!(again.artifact, resumed.artifact);
+}
+
+#[test]
+fn another_seed_gives_other_weights() {
+    let network = network(&quadratic(false));
+    let one = train_blobs(&network, &recipe(), None).unwrap();
+    let two = train_blobs(
+        &network,
+        &Recipe {
+            seed: 2,
+            ..recipe()
+        },
+        None,
+    )
+    .unwrap();
+    assert_ne!(one.artifact.tensors, two.artifact.tensors);
+}
+
+#[test]
+fn test_images_influence_nothing_but_their_own_accuracy() {
+    let network = network(&quadratic(false));
+    let one = train_blobs(&network, &recipe(), None).unwrap();
+    let other = Dataset {
+        test: blobs(50, 9),
+        ..data()
+    };
+    let two = train(&network, &other, &recipe(), None, &mut Silent).unwrap();
+    assert_eq!(one.artifact.tensors, two.artifact.tensors);
+}
+
+#[test]
+fn a_foreign_or_broken_checkpoint_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blobs.checkpoint");
+    let network = network(&quadratic(false));
+    let short = Recipe {
+        epochs: 1,
+        ..recipe()
+    };
+    train_blobs(&network, &short, Some(&path)).unwrap();
+
+    let other = train_blobs(
+        &network,
+        &Recipe {
+            epochs: 2,
+            ..recipe()
+        },
+        Some(&path),
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        other.contains("was made with another recipe: delete it"),
+        "{other}"
+    );
+    let mut wider = network.clone();
+    wider.layers[4] = Layer::Dense { outputs: 9 };
+    let other = train_blobs(&wider, &short, Some(&path))
+        .unwrap_err()
+        .to_string();
+    assert!(other.contains("was made with another network"), "{other}");
+    let fewer = Dataset {
+        train: blobs(500, 1),
+        ..data()
+    };
+    let other = train(&network, &fewer, &short, Some(&path), &mut Silent)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        other.contains("was made with another training images"),
+        "{other}"
+    );
+
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(matches!(
+        train_blobs(&network, &short, Some(&path)),
+        Err(TrainError::File(_))
+    ));
+}
+
+#[test]
+fn images_and_recipes_that_do_not_fit_are_one_sentence() {
+    let mut narrow = network(&quadratic(false));
+    narrow.layers[7] = Layer::Dense { outputs: 1 };
+    let error = train_blobs(&narrow, &recipe(), None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("it has 1 outputs, the largest label is 1"),
+        "{error}"
+    );
+    let mut large = network(&quadratic(false));
+    large.input = Shape { height: 9, ..SHAPE };
+    let error = train_blobs(&large, &recipe(), None)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("it reads 1×9×8, they are 1×8×8"), "{error}");
+    let error = train_blobs(
+        &network(&quadratic(false)),
+        &Recipe {
+            epochs: 0,
+            ..recipe()
+        },
+        None,
+    )
+    .unwrap_err();
+    assert_eq!(error.to_string(), "recipe: epochs must be at least 1");
+}
+
+#[test]
+fn a_loss_that_explodes_ends_training() {
+    let wild = Recipe {
+        optimiser: Optimiser::AdamW,
+        learning_rate: 1e12,
+        clip_norm: 0.0,
+        warm_up: 0.0,
+        ..recipe()
+    };
+    let mut plain = network(&quadratic(false));
+    plain.layers.retain(|layer| *layer != Layer::BatchNorm);
+    let error = train_blobs(&plain, &wild, None).unwrap_err();
+    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+}
+
+#[test]
+fn the_observer_sees_every_step_and_epoch() {
+    #[derive(Default)]
+    struct Counter(Vec<(usize, usize)>, Vec<f64>);
+    impl Observer for Counter {
+        fn step(&mut self, progress: &Progress) {
+            self.0.push((progress.epoch, progress.step));
+            assert_eq!((progress.epochs, progress.steps), (4, 500 / 32));
+        }
+        fn epoch(&mut self, report: &EpochReport) {
+            self.1.push(report.validation_accuracy);
+        }
+    }
+    let mut counter = Counter::default();
+    let trained = train(
+        &network(&quadratic(false)),
+        &data(),
+        &recipe(),
+        None,
+        &mut counter,
+    )
+    .unwrap();
+    assert_eq!(counter.0.len(), 4 * (500 / 32));
+    assert_eq!(counter.0.last(), Some(&(4, 500 / 32)));
+    assert_eq!(counter.1.last(), Some(&trained.validation_accuracy));
+}
+
+#[test]
+fn a_teacher_is_followed_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("teacher.safetensors");
+    let teacher = train_blobs(
+        &network(&Nonlinearity::Exact(Activation::Relu)),
+        &recipe(),
+        None,
+    )
+    .unwrap();
+    teacher.artifact.save(&path).unwrap();
+
+    // From wrong labels alone nothing true can be learned; from the teacher it can.
+    let mut mislabelled = data();
+    for label in &mut mislabelled.train.labels {
+        *label = 1 - *label;
+    }
+    let taught = Recipe {
+        teacher: Some(path.clone()),
+        teacher_weight: 1.0,
+        ..recipe()
+    };
+    let network = network(&quadratic(false));
+    let trained = train(&network, &mislabelled, &taught, None, &mut Silent).unwrap();
+    assert!(trained.test_accuracy > 0.97, "{}", trained.test_accuracy);
+
+    let other_seed = train_blobs(
+        &network,
+        &Recipe {
+            seed: 2,
+            ..taught.clone()
+        },
+        None,
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        other_seed.contains("it would have seen its validation images"),
+        "{other_seed}"
+    );
+    std::fs::remove_file(&path).unwrap();
+    let missing = train_blobs(&network, &taught, None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.contains("teacher.safetensors` cannot be used"),
+        "{missing}"
+    );
+}
