@@ -1,0 +1,174 @@
+//! `cryptodl encrypt`: trained networks on encrypted test images.
+
+use crate::cli::{DataFlags, RunFlags};
+use crate::commands::data::Source;
+use crate::evaluation::{
+    EvaluationFlags, Model, check_dataset, model_paths, models_in, scheme_names,
+};
+use crate::report::text::{count, percent};
+use crate::rows::EncryptedRow;
+use crate::run_folder::RunFolder;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Flags of `encrypt`.
+#[derive(Args, Debug)]
+#[command(
+    after_long_help = "Example: one shipped network, in the clear and encrypted, on all test images\n  \
+    cryptodl encrypt --model cryptonets --scheme clear,clear-integer,bfv"
+)]
+pub struct Arguments {
+    /// Trained networks, separated by commas: names in `cryptodl list models` or paths of `.safetensors` files [default: all of the
+    /// model folder].
+    #[arg(long = "model", short, value_name = "NAME", value_delimiter = ',')]
+    models: Vec<String>,
+    /// Schemes, separated by commas, or `all`.
+    #[arg(
+        long,
+        short,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "bfv"
+    )]
+    scheme: Vec<String>,
+    /// Only print the plans: parameters, security, sizes and predicted seconds.
+    #[arg(long)]
+    list: bool,
+    /// Folder of the named models.
+    #[arg(long, value_name = "DIR", default_value = "results/models")]
+    model_dir: PathBuf,
+    #[command(flatten)]
+    evaluation: EvaluationFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let schemes = scheme_names(&arguments.scheme)?;
+    let named = arguments
+        .models
+        .iter()
+        .map(|name| find(name, &arguments.model_dir));
+    let models: Vec<Model> = if arguments.models.is_empty() {
+        models_in(&arguments.model_dir)?
+    } else {
+        named.collect::<Result<_>>()?
+    };
+    models.iter().try_for_each(check_dataset)?;
+    if arguments.list {
+        return list(&models, &schemes, arguments);
+    }
+    let mut run = RunFolder::open(
+        &arguments.run,
+        "encrypt",
+        None,
+        arguments.evaluation.settings(&models),
+    )?;
+    let mut table = run.table::<EncryptedRow>()?;
+    let folder = run.path().join("measurements");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    let mut source = Source::new(&arguments.data);
+    for model in &models {
+        for scheme in &schemes {
+            model.record(
+                scheme,
+                &arguments.evaluation,
+                &mut source,
+                &mut run,
+                &mut table,
+                false,
+            )?;
+        }
+    }
+    for row in table.rows().iter().filter(|row| {
+        models.iter().any(|model| model.name == row.model) && schemes.contains(&row.scheme)
+    }) {
+        println!("{}", line(row));
+    }
+    println!("rows in `{}`", run.path().join("encrypted.csv").display());
+    run.end()
+}
+
+/// One row for reading.
+pub fn line(row: &EncryptedRow) -> String {
+    let EncryptedRow {
+        model,
+        scheme,
+        images,
+        ..
+    } = row;
+    if let Some(error) = &row.error {
+        return format!("{model}, {scheme}: {error}");
+    }
+    let float = percent(row.accuracy_float);
+    let integer = row.accuracy_integer.map_or(String::new(), |_| {
+        format!(", integer {}", percent(row.accuracy_integer))
+    });
+    let encrypted = match (row.security_bits, row.agreement, row.images_per_hour) {
+        (Some(bits), Some(agreement), Some(rate)) => format!(
+            ", encrypted {}, agreement {agreement}, {} images/h, {bits}-bit security",
+            percent(row.accuracy_encrypted),
+            count(rate)
+        ),
+        _ => String::new(),
+    };
+    format!("{model}, {scheme}, {images} images: float {float}{integer}{encrypted}")
+}
+
+fn find(name: &str, folder: &Path) -> Result<Model> {
+    let named = folder.join(format!("{name}.safetensors"));
+    let path = if named.exists() {
+        named
+    } else {
+        PathBuf::from(name)
+    };
+    if !path.exists() {
+        let mut known: Vec<String> = model_paths(folder)
+            .iter()
+            .map(|path| {
+                path.file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        known.sort();
+        let known = if known.is_empty() {
+            "none yet, `cryptodl train` makes one".to_string()
+        } else {
+            known.join(", ")
+        };
+        bail!(
+            "there is no trained network `{name}`: give the path of a file, or a name in `{}` ({known})",
+            folder.display()
+        );
+    }
+    Model::load(&path)
+}
+
+fn list(models: &[Model], schemes: &[String], arguments: &Arguments) -> Result<()> {
+    let mut source = Source::new(&arguments.data);
+    for model in models {
+        for scheme in schemes {
+            let images = match arguments.evaluation.images {
+                Some(images) => images,
+                None => source.read(&model.artifact.provenance.dataset)?.test.len(),
+            };
+            println!(
+                "{}",
+                cryptodl_he_eval::plan(
+                    scheme,
+                    &model.artifact,
+                    images,
+                    &arguments.evaluation.options()
+                )?
+            );
+        }
+    }
+    Ok(())
+}

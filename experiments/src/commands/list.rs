@@ -1,0 +1,154 @@
+//! `cryptodl list`: what there is to choose from.
+
+use crate::evaluation::model_paths;
+use crate::{plots, sweep};
+use anyhow::{Result, bail};
+use clap::Args;
+use cryptodl_network::{Artifact, zoo};
+use cryptodl_train::datasets;
+use std::path::{Path, PathBuf};
+
+/// Flags of `list`.
+#[derive(Args, Debug)]
+#[command(
+    after_long_help = "Example: the fit methods, and everything\n  cryptodl list methods\n  cryptodl list"
+)]
+pub struct Arguments {
+    /// Only this: methods, activations, networks, datasets, schemes, sweeps, figures or models.
+    what: Option<String>,
+    /// Folder of the models.
+    #[arg(long, value_name = "DIR", default_value = "results/models")]
+    model_dir: PathBuf,
+}
+
+/// A heading and its entries, name and summary.
+type Section = (&'static str, Vec<(String, String)>);
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let sections = sections(&arguments.model_dir);
+    if let Some(what) = &arguments.what
+        && !sections.iter().any(|(name, _)| name == what)
+    {
+        let known: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
+        bail!(
+            "there is no list `{what}`: the known ones are {}",
+            known.join(", ")
+        );
+    }
+    for (name, entries) in sections {
+        if arguments.what.as_deref().is_some_and(|what| what != name) {
+            continue;
+        }
+        println!("{name}");
+        let width = entries
+            .iter()
+            .map(|(entry, _)| entry.chars().count())
+            .max()
+            .unwrap_or(0);
+        for (entry, summary) in entries {
+            println!("  {entry:<width$}  {summary}");
+        }
+    }
+    Ok(())
+}
+
+fn sections(models: &Path) -> Vec<Section> {
+    let pairs = |entries: Vec<(&str, &str)>| {
+        entries
+            .into_iter()
+            .map(|(name, summary)| (name.to_string(), summary.to_string()))
+            .collect()
+    };
+    let methods = approx::methods();
+    vec![
+        (
+            "methods",
+            pairs(
+                methods
+                    .iter()
+                    .map(|method| (method.name(), method.summary()))
+                    .collect(),
+            ),
+        ),
+        (
+            "activations",
+            pairs(
+                approx::activations()
+                    .iter()
+                    .map(|activation| (activation.name(), ""))
+                    .collect(),
+            ),
+        ),
+        ("networks", pairs(zoo::networks())),
+        (
+            "datasets",
+            pairs(
+                datasets::datasets()
+                    .iter()
+                    .map(|set| (set.name, set.summary))
+                    .collect(),
+            ),
+        ),
+        ("schemes", pairs(cryptodl_he_eval::schemes().to_vec())),
+        (
+            "sweeps",
+            sweep::sweeps()
+                .iter()
+                .map(|(name, _)| {
+                    (
+                        (*name).to_string(),
+                        sweep::load(name).map_or_else(
+                            |error| format!("{error:#}"),
+                            |(_, sweep, _)| sweep.summary,
+                        ),
+                    )
+                })
+                .collect(),
+        ),
+        (
+            "figures",
+            pairs(
+                plots::figures()
+                    .iter()
+                    .map(|kind| (kind.name, kind.summary))
+                    .collect(),
+            ),
+        ),
+        ("models", shipped(models)),
+    ]
+}
+
+fn shipped(folder: &Path) -> Vec<(String, String)> {
+    let mut paths = model_paths(folder);
+    paths.sort();
+    let describe = |path: &PathBuf| {
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let summary = match Artifact::load(path) {
+            Err(error) => error.to_string(),
+            Ok(Artifact {
+                network,
+                provenance: made,
+                ..
+            }) => format!(
+                "{} on {}, {} by {} of degree {}, {:.2} % of test images",
+                network.name,
+                made.dataset,
+                made.activation,
+                if made.method.is_empty() {
+                    "itself"
+                } else {
+                    &made.method
+                },
+                made.degree,
+                100.0 * made.test_accuracy
+            ),
+        };
+        (name, summary)
+    };
+    paths.iter().map(describe).collect()
+}

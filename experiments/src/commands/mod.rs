@@ -1,0 +1,27 @@
+//! One file a verb: its flags, and what it does with them.
+
+pub mod data;
+pub mod encrypt;
+pub mod fit;
+pub mod list;
+pub mod report;
+pub mod reproduce;
+pub mod sweep;
+pub mod train;
+
+use crate::cli::{Cli, Verb};
+use anyhow::Result;
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli) -> Result<()> {
+    match cli.verb {
+        Verb::Data(arguments) => data::run(&arguments),
+        Verb::Fit(arguments) => fit::run(&arguments),
+        Verb::Train(arguments) => train::run(&arguments),
+        Verb::Encrypt(arguments) => encrypt::run(&arguments),
+        Verb::Sweep(arguments) => sweep::run(&arguments),
+        Verb::Report(arguments) => report::run(&arguments),
+        Verb::Reproduce(arguments) => reproduce::run(&arguments),
+        Verb::List(arguments) => list::run(&arguments),
+    }
+}

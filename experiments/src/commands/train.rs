@@ -1,0 +1,159 @@
+//! `cryptodl train`: one network, retrained with polynomials in place of its activations.
+
+use crate::cli::{DataFlags, RunFlags};
+use crate::commands::data::Source;
+use crate::manifest::Settings;
+use crate::records::Record;
+use crate::report::text::percent;
+use crate::rows::TrainRow;
+use crate::run_folder::RunFolder;
+use crate::training::{EXACT, StandIn, TrainPoint, recipe_from};
+use anyhow::{Context, Result};
+use approx::{Activation, Interval};
+use clap::Args;
+use cryptodl_train::datasets;
+use std::path::PathBuf;
+
+/// Flags of `train`.
+#[derive(Args, Debug)]
+#[command(
+    after_long_help = "Example: the CryptoNets network with quadratics, three epochs, kept in results/train/models\n  \
+    cryptodl train --network cryptonets --method chebyshev --degree 2 --interval=-4:4 --epochs 3"
+)]
+pub struct Arguments {
+    /// Network to train, one of `cryptodl list networks`.
+    #[arg(long, short, value_name = "NAME", default_value = "cryptonets")]
+    network: String,
+    /// Data set to train on.
+    #[arg(long, default_value = "mnist")]
+    dataset: String,
+    /// Activation that the polynomials stand in for.
+    #[arg(long, short, value_name = "NAME", default_value = "relu")]
+    activation: Activation,
+    /// Method that fits the polynomial, or `exact` to keep the activation itself.
+    #[arg(long, short, value_name = "NAME", default_value = "chebyshev")]
+    method: String,
+    /// Degree of the polynomial.
+    #[arg(long, short, default_value_t = 2)]
+    degree: usize,
+    /// Interval of the fit; write the equals sign, since the value begins with a minus.
+    #[arg(
+        long,
+        short,
+        value_name = "LOW:HIGH",
+        default_value = "-4:4",
+        allow_hyphen_values = true
+    )]
+    interval: Interval,
+    /// Let training change the coefficients of the polynomials.
+    #[arg(long)]
+    learnable: bool,
+    /// Seed of every random choice [default: the recipe's].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Passes over the training images [default: the recipe's].
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// TOML file with knobs of the recipe; the rest keep their defaults.
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// One knob of the recipe; may be given again.
+    #[arg(long, value_name = "KNOB=VALUE")]
+    set: Vec<String>,
+    /// Where to keep the trained network [default: RESULTS/RUN_ID/models/NETWORK-ACTIVATION-METHOD-DEGREE-SEED.safetensors].
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let mut recipe = recipe_from(arguments.recipe.as_deref(), &arguments.set)?;
+    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
+    recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
+    let stand_in = StandIn {
+        activation: arguments.activation,
+        method: arguments.method.clone(),
+        degree: arguments.degree,
+        on: arguments.interval,
+        learnable: arguments.learnable,
+    };
+    let point = TrainPoint {
+        network: arguments.network.clone(),
+        dataset: arguments.dataset.clone(),
+        stand_in,
+        recipe,
+    };
+    // names are checked before anything is made
+    point.network().map_err(known_methods)?;
+    datasets::specification(&point.dataset)?;
+    let recipe = serde_json::to_value(&point.recipe).context("cannot note the recipe")?;
+    // the key of a row holds seed and epochs, not the other knobs: those may not change within a run
+    let mut others = recipe;
+    if let Some(knobs) = others.as_object_mut() {
+        knobs.remove("seed");
+        knobs.remove("epochs");
+        knobs.insert("learnable".to_string(), arguments.learnable.into());
+    }
+    let settings = Settings::from([(format!("recipe of {}", point.network), others)]);
+    let mut run = RunFolder::open(&arguments.run, "train", Some(point.recipe.seed), settings)?;
+    let mut table = run.table::<TrainRow>()?;
+    let StandIn {
+        activation,
+        method,
+        degree,
+        ..
+    } = &point.stand_in;
+    let name = if method == EXACT {
+        format!(
+            "{}-{activation}-{EXACT}-{}",
+            point.network, point.recipe.seed
+        )
+    } else {
+        format!(
+            "{}-{activation}-{method}-{degree}-{}",
+            point.network, point.recipe.seed
+        )
+    };
+    let path = arguments.save.clone().unwrap_or_else(|| {
+        run.path()
+            .join("models")
+            .join(format!("{name}.safetensors"))
+    });
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    }
+    point.record(
+        &mut Source::new(&arguments.data),
+        &mut run,
+        &mut table,
+        Some(&path),
+        false,
+    )?;
+    let key = point.row(run.id()).key();
+    if let Some(row) = table.rows().iter().find(|row| row.key() == key) {
+        println!("{key}");
+        println!(
+            "  train {}, validation {}, test {}",
+            percent(row.train_accuracy),
+            percent(row.validation_accuracy),
+            percent(row.test_accuracy)
+        );
+        println!("  kept in `{}`", path.display());
+    }
+    run.end()
+}
+
+/// `exact` is a method here.
+fn known_methods(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<approx::FitError>() {
+        Some(approx::FitError::UnknownMethod { .. }) => {
+            anyhow::anyhow!("{error}, and `{EXACT}`, which keeps the activation")
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,310 @@
+//! One evaluation: a trained network and a scheme in, a row out.
+
+use crate::commands::data::Source;
+use crate::manifest::{self, Settings};
+use crate::progress;
+use crate::records::{Record, Table, write_whole};
+use crate::rows::EncryptedRow;
+use crate::run_folder::RunFolder;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use cryptodl_he_eval::{Measurement, Options, measure, plan, schemes};
+use cryptodl_network::{Artifact, Nonlinearity};
+use cryptodl_train::datasets;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A trained network under the name by which rows know it.
+pub struct Model {
+    /// File name without ending.
+    pub name: String,
+    pub artifact: Artifact,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+/// How to evaluate.
+#[derive(Args, Clone, Debug)]
+pub struct EvaluationFlags {
+    /// Evaluate only the first so many test images [default: all].
+    #[arg(long, value_name = "N")]
+    pub images: Option<usize>,
+    /// Threads [default: all cores].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Bits of an integer weight with its sign, 2 to 12.
+    #[arg(long, value_name = "BITS", default_value_t = Options::default().weight_bits)]
+    pub weight_bits: u32,
+    /// Bits of a pixel, 1 to 8.
+    #[arg(long, value_name = "BITS", default_value_t = Options::default().input_bits)]
+    pub input_bits: u32,
+    /// Use small parameters WITHOUT security, to try things out quickly.
+    #[arg(long)]
+    pub toy: bool,
+}
+
+/// What is kept of a measurement beyond the columns of its row, in `measurements/MODEL-SCHEME-IMAGES.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Detail {
+    /// The plan as it was printed before the run.
+    pub plan: String,
+    /// Everything that was measured, seconds of each node included.
+    pub measurement: Measurement,
+}
+
+impl EvaluationFlags {
+    /// The settings for `he-eval`.
+    pub fn options(&self) -> Options {
+        Options {
+            weight_bits: self.weight_bits,
+            input_bits: self.input_bits,
+            images: self.images,
+            threads: self.threads,
+            toy: self.toy,
+        }
+    }
+
+    /// What shapes rows beyond their key.
+    pub fn settings(&self, models: &[Model]) -> Settings {
+        let mut settings = Settings::from([
+            ("weight_bits".to_string(), json!(self.weight_bits)),
+            ("input_bits".to_string(), json!(self.input_bits)),
+            ("threads".to_string(), json!(self.threads)),
+            ("toy".to_string(), json!(self.toy)),
+        ]);
+        settings.extend(models.iter().map(|model| {
+            (
+                format!("sha256 of model {}", model.name),
+                json!(model.sha256),
+            )
+        }));
+        settings
+    }
+}
+
+impl Model {
+    /// Reads a model from a file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let artifact = Artifact::load(path)?;
+        let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Ok(Self {
+            name,
+            artifact,
+            sha256: manifest::sha256(&bytes),
+        })
+    }
+
+    /// A row with this model's inputs and nothing measured.
+    pub fn row(&self, run_id: &str, scheme: &str, images: usize) -> EncryptedRow {
+        let provenance = &self.artifact.provenance;
+        EncryptedRow {
+            run_id: run_id.to_string(),
+            model: self.name.clone(),
+            network: self.artifact.network.name.clone(),
+            dataset: provenance.dataset.clone(),
+            activation: provenance.activation.clone(),
+            method: if provenance.method.is_empty() {
+                "exact".to_string()
+            } else {
+                provenance.method.clone()
+            },
+            degree: provenance.degree,
+            scheme: scheme.to_string(),
+            images,
+            ..EncryptedRow::default()
+        }
+    }
+
+    /// Whether an encrypted scheme can evaluate it: every activation is a polynomial.
+    pub fn is_polynomial(&self) -> bool {
+        self.artifact
+            .network
+            .activations()
+            .iter()
+            .all(|used| matches!(used, Nonlinearity::Polynomial { .. }))
+    }
+
+    /// Plans, measures and records, unless the row is there. An error becomes a row if `keep_errors`.
+    pub fn record(
+        &self,
+        scheme: &str,
+        flags: &EvaluationFlags,
+        source: &mut Source,
+        run: &mut RunFolder,
+        table: &mut Table<EncryptedRow>,
+        keep_errors: bool,
+    ) -> Result<()> {
+        let images = self.images(flags, source, run)?;
+        let planned = self.row(run.id(), scheme, images);
+        if table.contains(&planned.key()) {
+            return Ok(());
+        }
+        let row = match self.measure(scheme, flags, source, run) {
+            Ok(detail) => {
+                let text = serde_json::to_string_pretty(&detail)
+                    .context("cannot write a measurement as JSON")?;
+                write_whole(&detail_path(run.path(), &planned), (text + "\n").as_bytes())?;
+                filled(planned, &detail.measurement)
+            }
+            Err(error) if keep_errors => EncryptedRow {
+                error: Some(format!("{error:#}")),
+                ..planned
+            },
+            Err(error) => return Err(error),
+        };
+        table.append(row)
+    }
+
+    /// Test images that will be evaluated: known without reading them where all of them are asked for.
+    fn images(
+        &self,
+        flags: &EvaluationFlags,
+        source: &mut Source,
+        run: &mut RunFolder,
+    ) -> Result<usize> {
+        let all = source
+            .load(&self.artifact.provenance.dataset, run)?
+            .test
+            .len();
+        if flags.images == Some(0) {
+            bail!("there are no images to evaluate: ask for at least one with `--images`");
+        }
+        Ok(flags.images.unwrap_or(all).min(all))
+    }
+
+    fn measure(
+        &self,
+        scheme: &str,
+        flags: &EvaluationFlags,
+        source: &mut Source,
+        run: &mut RunFolder,
+    ) -> Result<Detail> {
+        let options = flags.options();
+        let test = &source.load(&self.artifact.provenance.dataset, run)?.test;
+        let images = options.images.unwrap_or(test.len()).min(test.len());
+        let plan = plan(scheme, &self.artifact, images, &options)?.to_string();
+        let bar = progress::share_bar(scheme);
+        progress::say(&bar, plan.trim_end());
+        let measured = measure(
+            scheme,
+            &self.artifact,
+            &test.pixels,
+            &test.labels,
+            &options,
+            &mut |at| {
+                progress::set_share(&bar, at.done);
+                bar.set_message(at.stage);
+            },
+        );
+        bar.finish_and_clear();
+        Ok(Detail {
+            plan,
+            measurement: measured?,
+        })
+    }
+}
+
+/// Where the detail of a row lies.
+pub fn detail_path(folder: &Path, row: &EncryptedRow) -> PathBuf {
+    folder
+        .join("measurements")
+        .join(format!("{}-{}-{}.json", row.model, row.scheme, row.images))
+}
+
+/// The models in a folder, by name; at least one.
+pub fn models_in(folder: &Path) -> Result<Vec<Model>> {
+    let mut paths = model_paths(folder);
+    if paths.is_empty() {
+        bail!(
+            "there are no trained networks in `{}`: train one with `cryptodl train`, or name another folder with `--model-dir`",
+            folder.display()
+        );
+    }
+    paths.sort();
+    paths.iter().map(|path| Model::load(path)).collect()
+}
+
+/// The `.safetensors` files in a folder; none if there is no folder.
+pub fn model_paths(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    entries
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|ending| ending == "safetensors")
+        })
+        .collect()
+}
+
+/// The schemes of these names, `all` standing for every one.
+pub fn scheme_names(names: &[String]) -> Result<Vec<String>> {
+    let known: Vec<&str> = schemes().iter().map(|(name, _)| *name).collect();
+    let mut chosen: Vec<String> = Vec::new();
+    for name in names {
+        let expanded: Vec<&str> = if name == "all" {
+            known.clone()
+        } else {
+            vec![name.as_str()]
+        };
+        for name in expanded {
+            if !known.contains(&name) {
+                bail!(
+                    "unknown scheme `{name}`: the known ones are {}",
+                    known.join(", ")
+                );
+            }
+            if !chosen.iter().any(|chosen| chosen == name) {
+                chosen.push(name.to_string());
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// A model's data set must be one that this program knows.
+pub fn check_dataset(model: &Model) -> Result<()> {
+    datasets::specification(&model.artifact.provenance.dataset)
+        .with_context(|| format!("model `{}`", model.name))?;
+    Ok(())
+}
+
+/// The row with what was measured.
+fn filled(planned: EncryptedRow, measured: &Measurement) -> EncryptedRow {
+    EncryptedRow {
+        security_bits: measured.security_bits,
+        ring_degree: measured.ring_degree,
+        log2_qp: measured.log2_qp,
+        slots: Some(measured.slots),
+        images: measured.images,
+        depth: Some(measured.depth),
+        ciphertext_products: Some(measured.ciphertext_products as u64),
+        plain_products: Some(measured.plain_products as u64),
+        keygen_s: Some(measured.keygen_s),
+        encrypt_s: Some(measured.encrypt_s),
+        infer_s: Some(measured.infer_s),
+        decrypt_s: Some(measured.decrypt_s),
+        batches: Some(measured.batches),
+        images_per_hour: Some(measured.images_per_hour),
+        threads: Some(measured.threads),
+        peak_rss_bytes: measured.peak_rss_bytes.map(|bytes| bytes as u64),
+        ciphertext_bytes: Some(measured.ciphertext_bytes as u64),
+        key_bytes: Some(measured.key_bytes as u64),
+        noise_bits_left: measured.noise_bits_left,
+        accuracy_float: measured.accuracy_float,
+        accuracy_integer: measured.accuracy_integer,
+        accuracy_encrypted: measured.accuracy_encrypted,
+        agreement: measured.agreement,
+        max_logit_error: measured.max_logit_error,
+        ..planned
+    }
+}

@@ -1,0 +1,43 @@
+//! `cryptodl`: approximate → retrain → encrypt → measure → report, from the command line.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cli`] | the verbs and the flags that several of them share |
+//! | [`commands`] | one file a verb |
+//! | [`run_folder`], [`manifest`], [`records`], [`rows`] | what a run leaves: folder, circumstances, tables, columns |
+//! | [`fitting`], [`training`], [`evaluation`] | one measurement each: a point of a grid in, a row out |
+//! | [`plots`], [`report`], [`published`] | figures, the report, and the figures of others that it compares with |
+//! | [`progress`] | bars on the terminal |
+
+mod cli;
+mod commands;
+mod evaluation;
+mod fitting;
+mod manifest;
+mod plots;
+mod progress;
+mod published;
+mod records;
+mod report;
+mod reproduce;
+mod rows;
+mod run_folder;
+mod sweep;
+mod training;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    commands::run(cli::Cli::parse())
+}

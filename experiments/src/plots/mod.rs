@@ -1,0 +1,118 @@
+//! Figures: each file makes one [`Figure`] from the rows of a run, [`figures`] lists them, [`write_all`] draws them.
+//!
+//! A new figure is one more file and one more line in the list.
+
+mod accuracy;
+mod axis;
+mod degree;
+mod errors;
+pub mod figure;
+mod fits;
+mod pen;
+mod render;
+pub mod shared;
+mod stages;
+mod sweep;
+mod throughput;
+
+use crate::records::{Table, write_whole};
+use crate::rows::{EncryptedRow, FitRow, TrainRow};
+use anyhow::{Context, Result};
+use figure::Figure;
+use std::path::Path;
+
+/// The rows of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub run_id: String,
+    pub fit: Vec<FitRow>,
+    pub train: Vec<TrainRow>,
+    pub encrypted: Vec<EncryptedRow>,
+}
+
+impl Rows {
+    /// Reads the tables in a run folder; those that are not there are empty.
+    pub fn read(folder: &Path, run_id: &str) -> Result<Self> {
+        Ok(Self {
+            run_id: run_id.to_string(),
+            fit: Table::read(folder)?,
+            train: Table::read(folder)?,
+            encrypted: Table::read(folder)?,
+        })
+    }
+}
+
+/// A figure that can be drawn where a run has the rows for it.
+pub struct Kind {
+    /// File name without ending.
+    pub name: &'static str,
+    /// What it shows.
+    pub summary: &'static str,
+    /// The figure, or `None` where the rows are missing.
+    pub make: fn(&Rows) -> Option<Figure>,
+}
+
+/// Every figure, in the order of the report: the only place that knows all of them.
+pub fn figures() -> Vec<Kind> {
+    vec![
+        Kind {
+            name: "fits",
+            summary: "activations and the polynomials that stand in for them",
+            make: fits::figure,
+        },
+        Kind {
+            name: "errors",
+            summary: "error of those polynomials along the interval",
+            make: errors::figure,
+        },
+        Kind {
+            name: "degree",
+            summary: "largest error by degree, per method",
+            make: degree::figure,
+        },
+        Kind {
+            name: "sweep",
+            summary: "accuracy after retraining by degree, per method",
+            make: sweep::figure,
+        },
+        Kind {
+            name: "accuracy",
+            summary: "accuracy in the clear, in integers and encrypted",
+            make: accuracy::figure,
+        },
+        Kind {
+            name: "throughput",
+            summary: "encrypted images an hour beside published systems",
+            make: throughput::figure,
+        },
+        Kind {
+            name: "stages",
+            summary: "time of key generation, encryption, inference and decryption",
+            make: stages::figure,
+        },
+    ]
+}
+
+/// Draws every figure that `rows` allow, as `FOLDER/NAME.svg` and `.png`, and returns those drawn.
+pub fn write_all(rows: &Rows, folder: &Path) -> Result<Vec<Figure>> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    let drawn: Vec<Figure> = figures()
+        .iter()
+        .filter_map(|kind| (kind.make)(rows))
+        .collect();
+    for figure in &drawn {
+        write_whole(
+            &folder.join(format!("{}.svg", figure.name)),
+            render::svg(figure)?.as_bytes(),
+        )?;
+        write_whole(
+            &folder.join(format!("{}.png", figure.name)),
+            &render::png(figure)?,
+        )?;
+    }
+    Ok(drawn)
+}
+
+#[cfg(test)]
+mod tests;

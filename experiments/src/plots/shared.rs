@@ -1,0 +1,119 @@
+//! What several figures need: looks of methods, display names, choosing an interval, refitting a row.
+
+use super::figure::Look;
+use crate::rows::FitRow;
+use approx::{Activation, Interval, Polynomial, methods};
+
+/// Points along the interval in a drawn curve.
+pub const CURVE_POINTS: usize = 401;
+
+/// The look of a method, the same in every figure.
+pub fn look(method: &str) -> Look {
+    Look::nth(
+        methods()
+            .iter()
+            .position(|known| known.name() == method)
+            .unwrap_or(0),
+    )
+}
+
+/// The name of an activation as it is written in running text.
+pub fn display_name(activation: &str) -> &str {
+    match activation {
+        "relu" => "ReLU",
+        "sigmoid" => "Sigmoid",
+        "tanh" => "Tanh",
+        other => other,
+    }
+}
+
+/// The distinct values of `of`, in order of first appearance.
+pub fn distinct<T, V: PartialEq>(rows: &[T], of: impl Fn(&T) -> V) -> Vec<V> {
+    let mut values = Vec::new();
+    for row in rows {
+        let value = of(row);
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
+}
+
+/// The intervals of the rows, narrowest first.
+pub fn intervals(rows: &[FitRow]) -> Vec<Interval> {
+    let mut intervals: Vec<Interval> = distinct(rows, |row| (row.low, row.high))
+        .into_iter()
+        .filter_map(|(low, high)| Interval::new(low, high).ok())
+        .collect();
+    intervals.sort_by(|a, b| a.half_width().total_cmp(&b.half_width()));
+    intervals
+}
+
+/// The rows of one interval and one degree that say most: the middle interval, and degree 4 (which the paper's tables end with) or
+/// the highest below it.
+pub fn shown(rows: &[FitRow]) -> Option<(Interval, usize, Vec<&FitRow>)> {
+    let intervals = intervals(rows);
+    let on = *intervals.get(intervals.len() / 2)?;
+    let here: Vec<&FitRow> = rows
+        .iter()
+        .filter(|row| row.is_on(on) && row.error.is_none())
+        .collect();
+    let degrees = || here.iter().map(|row| row.degree);
+    let degree = degrees()
+        .filter(|degree| *degree <= 4)
+        .max()
+        .or_else(|| degrees().min())?;
+    let chosen = here
+        .iter()
+        .copied()
+        .filter(|row| row.degree == degree)
+        .collect();
+    Some((on, degree, chosen))
+}
+
+/// The activation and the polynomial of a row: fits are deterministic, so the row's inputs give its polynomial back.
+pub fn refit(row: &FitRow) -> Option<(Activation, Polynomial)> {
+    let activation: Activation = row.activation.parse().ok()?;
+    let on = Interval::new(row.low, row.high).ok()?;
+    let polynomial = approx::method(&row.method)
+        .ok()?
+        .fit(&activation, on, row.degree)
+        .ok()?;
+    Some((activation, polynomial))
+}
+
+/// Evenly spaced points of the interval, both ends included.
+pub fn grid(on: Interval) -> impl Iterator<Item = f64> {
+    let last = (CURVE_POINTS - 1) as f64;
+    (0..CURVE_POINTS).map(move |index| on.from_unit(2.0 * index as f64 / last - 1.0))
+}
+
+/// The 95 % interval of Wilson (1927) for a fraction seen in `n` trials.
+pub fn wilson(fraction: f64, n: usize) -> (f64, f64) {
+    const Z: f64 = 1.959_963_984_540_054;
+    let n = n.max(1) as f64;
+    let scale = 1.0 + Z * Z / n;
+    let centre = (fraction + Z * Z / (2.0 * n)) / scale;
+    let half = Z / scale * (fraction * (1.0 - fraction) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (centre - half, centre + half)
+}
+
+/// The last line of every caption.
+pub fn run_line(run_id: &str) -> String {
+    format!("run {run_id} · cryptodl {}", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_matches_the_textbook() {
+        // 8 of 10: 0.490 to 0.943 (Newcombe 1998)
+        let (low, high) = wilson(0.8, 10);
+        assert!(
+            (low - 0.4901).abs() < 5e-4 && (high - 0.9433).abs() < 5e-4,
+            "{low} {high}"
+        );
+    }
+}

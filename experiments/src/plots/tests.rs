@@ -1,0 +1,114 @@
+//! Every figure from made-up rows: both files are there, sound and not blank.
+
+use super::*;
+use approx::{activations, methods};
+
+fn made_up() -> Rows {
+    let mut rows = Rows {
+        run_id: "made-up".to_string(),
+        ..Rows::default()
+    };
+    for (low, high) in [(-1.0, 1.0), (-8.0, 8.0)] {
+        for activation in activations() {
+            for method in methods() {
+                for degree in 1..=5 {
+                    let on = approx::Interval::new(low, high).unwrap();
+                    let fitted = method.fit(activation, on, degree).unwrap();
+                    let report = approx::sampled_error(activation, &fitted, 501);
+                    rows.fit.push(FitRow {
+                        activation: activation.name().to_string(),
+                        method: method.name().to_string(),
+                        degree,
+                        low,
+                        high,
+                        max_error: Some(report.max_error),
+                        ..FitRow::example()
+                    });
+                    rows.train.push(TrainRow {
+                        activation: activation.name().to_string(),
+                        method: method.name().to_string(),
+                        degree,
+                        test_accuracy: (degree != 3).then(|| {
+                            0.97 + 0.004 * degree as f64 - 0.002 * (method.name().len() % 5) as f64
+                        }),
+                        ..TrainRow::example()
+                    });
+                }
+            }
+        }
+    }
+    rows.train.retain(|row| (2..=4).contains(&row.degree));
+    for (model, accuracy, seconds) in [("cryptonets", 0.9905, 11.0), ("lenet", 0.9942, 48.5)] {
+        for (scheme, bits) in [("clear", None), ("clear-integer", None), ("bfv", Some(128))] {
+            rows.encrypted.push(EncryptedRow {
+                model: model.to_string(),
+                dataset: "mnist".to_string(),
+                scheme: scheme.to_string(),
+                security_bits: bits,
+                images: 10_000,
+                keygen_s: Some(0.4),
+                encrypt_s: Some(0.3 * seconds),
+                infer_s: Some(seconds),
+                decrypt_s: Some(0.1 * seconds),
+                images_per_hour: Some(16_384.0 / seconds * 3600.0),
+                threads: Some(2),
+                accuracy_float: Some(accuracy + 0.0003),
+                accuracy_integer: (scheme != "clear").then_some(accuracy),
+                accuracy_encrypted: bits.map(|_| accuracy),
+                ..EncryptedRow::default()
+            });
+        }
+    }
+    rows
+}
+
+#[test]
+fn every_figure_gives_a_sound_svg_and_png() {
+    let kept = tempfile::tempdir().unwrap();
+    let folder = kept.path();
+    let drawn = write_all(&made_up(), folder).unwrap();
+    let names: Vec<&str> = drawn.iter().map(|figure| figure.name).collect();
+    let known: Vec<&str> = figures().iter().map(|kind| kind.name).collect();
+    assert_eq!(names, known);
+    for name in names {
+        let svg = std::fs::read_to_string(folder.join(format!("{name}.svg"))).unwrap();
+        assert!(
+            svg.trim_end().ends_with("</svg>")
+                && svg.contains("sans-serif")
+                && svg.contains("run made-up"),
+            "{name}"
+        );
+        assert!(
+            svg.matches("<text").count() > 8 && svg.contains("#0072B2"),
+            "{name}"
+        );
+        assert!(svg.contains(" viewBox=\"0 0 "), "{name}");
+        let bytes = std::fs::read(folder.join(format!("{name}.png"))).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let size = reader.next_frame(&mut pixels).unwrap();
+        assert!(size.width > 800 && size.height > 200, "{name}");
+        let has = |colour: figure::Colour| {
+            pixels
+                .chunks(3)
+                .filter(|p| p[0] == colour.0 && p[1] == colour.1 && p[2] == colour.2)
+                .count()
+        };
+        assert!(
+            has(figure::PALETTE[0]) > 20 && has((255, 255, 255)) > pixels.len() / 12,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn figures_without_their_rows_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(
+        write_all(&Rows::default(), folder.path())
+            .unwrap()
+            .is_empty()
+    );
+}

@@ -1,0 +1,248 @@
+//! Tables of measurements that survive being killed: one CSV file a table, one row a measurement.
+//!
+//! A row is written in one piece and forced to disk before [`Table::append`] returns. A process that dies in the middle of a row leaves
+//! an incomplete last line, which the next [`Table::open`] cuts off. A row's [`Record::key`] holds its inputs, so that a run which is
+//! started again knows what it has and repeats nothing.
+
+use anyhow::{Context, Result, bail};
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// One kind of row.
+pub trait Record: Serialize + DeserializeOwned {
+    /// Name of the table's file in the run folder.
+    const FILE: &'static str;
+    /// The columns, in order; equal to the fields.
+    const COLUMNS: &'static [&'static str];
+    /// The inputs of the measurement: two rows with one key would be the same measurement twice.
+    fn key(&self) -> String;
+    /// What went wrong, if the row holds a failure in place of a measurement.
+    fn error(&self) -> Option<&str>;
+}
+
+/// An open table: the rows on disk, and a handle to add more.
+pub struct Table<R> {
+    path: PathBuf,
+    file: File,
+    rows: Vec<R>,
+    keys: HashSet<String>,
+}
+
+impl<R: Record> Table<R> {
+    /// Opens the table in `folder`, making it if need be and dropping a half-written last row.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(R::FILE);
+        if !path.exists() {
+            let header = R::COLUMNS.join(",") + "\n";
+            write_whole(&path, header.as_bytes())?;
+        }
+        let context = || format!("cannot open `{}`", path.display());
+        let bytes = fs::read(&path).with_context(context)?;
+        let kept = complete_length(&bytes);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(context)?;
+        if kept < bytes.len() {
+            file.set_len(kept as u64)
+                .and_then(|()| file.sync_all())
+                .with_context(context)?;
+        }
+        file.seek(SeekFrom::Start(kept as u64))
+            .with_context(context)?;
+        let rows: Vec<R> = parse(&bytes[..kept], &path)?;
+        let mut keys = HashSet::new();
+        for row in &rows {
+            if !keys.insert(row.key()) {
+                bail!(
+                    "`{}` holds the row {} twice: start over with `--fresh`",
+                    path.display(),
+                    row.key()
+                );
+            }
+        }
+        Ok(Self {
+            path,
+            file,
+            rows,
+            keys,
+        })
+    }
+
+    /// Reads the complete rows in `folder` without touching the file; no file, no rows.
+    pub fn read(folder: &Path) -> Result<Vec<R>> {
+        let path = folder.join(R::FILE);
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        parse(&bytes[..complete_length(&bytes)], &path)
+    }
+
+    /// Whether the measurement with these inputs is there already.
+    pub fn contains(&self, key: &str) -> bool {
+        self.keys.contains(key)
+    }
+
+    /// The rows on disk, oldest first.
+    pub fn rows(&self) -> &[R] {
+        &self.rows
+    }
+
+    /// Adds one row and returns when it is on disk. A key that is there already is an error of the caller.
+    pub fn append(&mut self, row: R) -> Result<()> {
+        let key = row.key();
+        assert!(!self.contains(&key), "the row {key} would be written twice");
+        let mut writer = csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(Vec::new());
+        writer
+            .serialize(&row)
+            .with_context(|| format!("cannot write the row {key}"))?;
+        let bytes = writer.into_inner().context("cannot finish a row")?;
+        self.file
+            .write_all(&bytes)
+            .and_then(|()| self.file.sync_data())
+            .with_context(|| format!("cannot add a row to `{}`", self.path.display()))?;
+        self.keys.insert(key);
+        self.rows.push(row);
+        Ok(())
+    }
+}
+
+/// Bytes up to and with the last line end outside quotes; what follows was being written when the process died.
+fn complete_length(bytes: &[u8]) -> usize {
+    let mut quoted = false;
+    let mut complete = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        match byte {
+            // a doubled quote inside a quoted field toggles twice, which is right
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => complete = index + 1,
+            _ => {}
+        }
+    }
+    complete
+}
+
+fn parse<R: Record>(bytes: &[u8], path: &Path) -> Result<Vec<R>> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let header = reader
+        .headers()
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    if header.iter().ne(R::COLUMNS.iter().copied()) {
+        bail!(
+            "`{}` has other columns than this version writes: start over with `--fresh` or take another `--run-id`",
+            path.display()
+        );
+    }
+    let rows: Result<Vec<R>, csv::Error> = reader.deserialize().collect();
+    rows.with_context(|| {
+        format!(
+            "`{}` is damaged: repair that line or start over with `--fresh`",
+            path.display()
+        )
+    })
+}
+
+/// Writes a whole file under a temporary name, forces it to disk and renames it, so that it is there complete or not at all.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let partial = path.with_file_name(format!(".{name}.partial"));
+    let context = || format!("cannot write `{}`", path.display());
+    let mut file = File::create(&partial).with_context(context)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .with_context(context)?;
+    fs::rename(&partial, path).with_context(context)?;
+    // the new name itself must reach the disk too; systems that cannot open a folder do without
+    if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::FitRow;
+
+    fn row(degree: usize, error: Option<&str>) -> FitRow {
+        FitRow {
+            degree,
+            error: error.map(str::to_string),
+            ..FitRow::example()
+        }
+    }
+
+    #[test]
+    fn a_row_cut_anywhere_is_dropped_and_can_be_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut table = Table::open(folder.path()).unwrap();
+        table.append(row(1, None)).unwrap();
+        let path = folder.path().join(FitRow::FILE);
+        let one = fs::read(&path).unwrap();
+        table
+            .append(row(
+                2,
+                Some("odd \"text\", with a comma\nand a second line"),
+            ))
+            .unwrap();
+        let two = fs::read(&path).unwrap();
+        drop(table);
+        for cut in one.len()..two.len() {
+            fs::write(&path, &two[..cut]).unwrap();
+            assert_eq!(
+                Table::<FitRow>::read(folder.path()).unwrap().len(),
+                1,
+                "cut at byte {cut}"
+            );
+            let mut table = Table::<FitRow>::open(folder.path()).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), one, "cut at byte {cut}");
+            assert!(!table.contains(&row(2, None).key()));
+            table
+                .append(row(
+                    2,
+                    Some("odd \"text\", with a comma\nand a second line"),
+                ))
+                .unwrap();
+            assert_eq!(fs::read(&path).unwrap(), two, "cut at byte {cut}");
+        }
+    }
+
+    #[test]
+    fn rows_come_back_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut table = Table::open(folder.path()).unwrap();
+        let written = FitRow {
+            max_error: Some(0.1 + 0.2),
+            low: -1e-300,
+            ..FitRow::example()
+        };
+        table.append(written.clone()).unwrap();
+        assert_eq!(Table::<FitRow>::read(folder.path()).unwrap(), [written]);
+    }
+
+    #[test]
+    fn other_columns_and_doubled_rows_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FitRow::FILE);
+        fs::write(&path, "run_id,degree\n").unwrap();
+        let message = format!("{:#}", Table::<FitRow>::open(folder.path()).err().unwrap());
+        assert!(message.contains("other columns"), "{message}");
+        fs::remove_file(&path).unwrap();
+        Table::open(folder.path())
+            .unwrap()
+            .append(row(1, None))
+            .unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let last = text.lines().last().unwrap();
+        fs::write(&path, format!("{text}{last}\n")).unwrap();
+        let message = format!("{:#}", Table::<FitRow>::open(folder.path()).err().unwrap());
+        assert!(message.contains("twice"), "{message}");
+    }
+}

@@ -1,0 +1,176 @@
+//! The encrypted evaluations of a run.
+
+use super::text::{bytes, count, percent, percent_of, seconds, shown, table};
+use crate::evaluation::{Detail, detail_path};
+use crate::manifest::Manifest;
+use crate::plots::Rows;
+use crate::plots::shared::distinct;
+use crate::rows::EncryptedRow;
+use anyhow::{Context, Result};
+use std::fmt::Write;
+use std::path::Path;
+
+/// One line a model: the table of the report and of the README, with machine and command.
+pub fn summary(rows: &Rows, manifest: &Manifest) -> Result<String> {
+    let best = |model: &str, value: fn(&EncryptedRow) -> Option<f64>| {
+        let of_model = rows.encrypted.iter().filter(|row| row.model == model);
+        of_model
+            .filter_map(|row| Some((value(row)?, row.images)))
+            .max_by_key(|(_, images)| *images)
+    };
+    let mut lines = Vec::new();
+    for model in distinct(&rows.encrypted, |row| row.model.clone()) {
+        let of_model: Vec<&EncryptedRow> = rows
+            .encrypted
+            .iter()
+            .filter(|row| row.model == model)
+            .collect();
+        let float = best(&model, |row| row.accuracy_float);
+        let integer = best(&model, |row| row.accuracy_integer);
+        let encrypted: Vec<&&EncryptedRow> = of_model
+            .iter()
+            .filter(|row| row.infer_s.is_some() && row.accuracy_encrypted.is_some())
+            .collect();
+        let common = |images: usize| {
+            vec![
+                model.clone(),
+                of_model.first().map_or(String::new(), |row| {
+                    format!("{} {} {}", row.activation, row.method, row.degree)
+                }),
+                images.to_string(),
+                percent(float.map(|(value, _)| value)),
+                percent(integer.map(|(value, _)| value)),
+            ]
+        };
+        if encrypted.is_empty() {
+            let images = of_model.iter().map(|row| row.images).max().unwrap_or(0);
+            lines.push([common(images), vec!["–".to_string(); 5]].concat());
+        }
+        for row in encrypted {
+            let measured = vec![
+                format!(
+                    "{} ({})",
+                    percent_of(row.accuracy_encrypted, row.images),
+                    row.scheme
+                ),
+                shown(row.agreement, |share| share.to_string()),
+                row.security_bits
+                    .map_or("–".to_string(), |bits| format!("{bits} bits")),
+                shown(row.infer_s, seconds),
+                shown(row.images_per_hour, count),
+            ];
+            lines.push([common(row.images), measured].concat());
+        }
+    }
+    let header = [
+        "model",
+        "activation",
+        "images",
+        "float",
+        "integer",
+        "encrypted (95 %)",
+        "agreement",
+        "security",
+        "server time",
+        "images/h",
+    ];
+    let mut text = table(&header, &lines);
+    writeln!(
+        text,
+        "\n{}, {} cores, run `{}` of {}, by `{}`. Agreement: share of images with the same answer as the integer twin. \
+         Images/h: full batches over server time.",
+        manifest.cpu,
+        manifest.cores,
+        manifest.run_id,
+        manifest.first.started.split('T').next().unwrap_or_default(),
+        manifest.first.command.join(" ")
+    )?;
+    Ok(text)
+}
+
+/// Parameters, sizes and stages of each encrypted row; what the plan predicted; seconds of each layer.
+pub fn details(folder: &Path, rows: &Rows) -> Result<String> {
+    let encrypted: Vec<&EncryptedRow> = rows
+        .encrypted
+        .iter()
+        .filter(|row| row.ring_degree.is_some())
+        .collect();
+    if encrypted.is_empty() {
+        return Ok(String::new());
+    }
+    let whole = |value: Option<usize>| value.map_or("–".to_string(), |value| value.to_string());
+    let lines: Vec<Vec<String>> = encrypted
+        .iter()
+        .map(|row| {
+            vec![
+                row.model.clone(),
+                format!(
+                    "N = {}, log2 QP = {}",
+                    whole(row.ring_degree),
+                    shown(row.log2_qp, |bits| format!("{bits:.0}"))
+                ),
+                whole(row.depth),
+                whole(row.batches),
+                row.ciphertext_bytes.map_or("–".to_string(), bytes),
+                row.key_bytes.map_or("–".to_string(), bytes),
+                row.peak_rss_bytes.map_or("–".to_string(), bytes),
+                shown(row.noise_bits_left, |bits| format!("{bits:.1}")),
+                shown(row.keygen_s, seconds),
+                shown(row.encrypt_s, seconds),
+                shown(row.infer_s, seconds),
+                shown(row.decrypt_s, seconds),
+            ]
+        })
+        .collect();
+    let header = [
+        "model",
+        "parameters",
+        "depth",
+        "batches",
+        "ciphertexts a batch",
+        "keys",
+        "peak memory",
+        "noise bits left",
+        "keys made",
+        "encrypted",
+        "inferred",
+        "decrypted",
+    ];
+    let mut text = table(&header, &lines) + "\n";
+    for row in encrypted {
+        let path = detail_path(folder, row);
+        if !path.exists() {
+            continue;
+        }
+        let json = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read `{}`", path.display()))?;
+        let detail: Detail = serde_json::from_str(&json)
+            .with_context(|| format!("`{}` is damaged", path.display()))?;
+        writeln!(
+            text,
+            "### {} with {}\n\n```text\n{}\n```\n",
+            row.model,
+            row.scheme,
+            detail.plan.trim_end()
+        )?;
+        if let (Some(predicted), Some(measured)) =
+            (detail.measurement.predicted_infer_s, row.infer_s)
+        {
+            let ratio = measured / predicted;
+            writeln!(
+                text,
+                "Server time predicted {}, measured {} ({ratio:.2} times).\n",
+                seconds(predicted),
+                seconds(measured)
+            )?;
+        }
+        let nodes: Vec<Vec<String>> = detail
+            .measurement
+            .nodes
+            .iter()
+            .map(|node| vec![node.name.clone(), node.kind.clone(), seconds(node.seconds)])
+            .collect();
+        writeln!(text, "{}", table(&["layer", "kind", "server time"], &nodes))?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,112 @@
+//! Tables of fits and of trainings.
+
+use super::text::{percent, seconds, shown, table};
+use crate::plots::shared::{display_name, distinct, intervals};
+use crate::rows::{FitRow, TrainRow};
+use std::fmt::Write;
+
+/// Degrees that the table of errors shows: those that encryption affords.
+const SHOWN_DEGREES: std::ops::RangeInclusive<usize> = 2..=4;
+
+/// Largest error by method and degree, one table an interval.
+pub fn errors(rows: &[FitRow]) -> String {
+    let mut text = String::from(
+        "Largest error on the interval, found by sampling (a lower bound of the true one):\n\n",
+    );
+    let degrees: Vec<usize> = distinct(rows, |row| row.degree)
+        .into_iter()
+        .filter(|degree| SHOWN_DEGREES.contains(degree))
+        .collect();
+    let activations = distinct(rows, |row| row.activation.clone());
+    for on in intervals(rows) {
+        let mut header = vec![format!("method on {on}")];
+        for activation in &activations {
+            header.extend(
+                degrees
+                    .iter()
+                    .map(|degree| format!("{} {degree}", display_name(activation))),
+            );
+        }
+        let lines: Vec<Vec<String>> = distinct(rows, |row| row.method.clone())
+            .into_iter()
+            .map(|method| {
+                let cells = activations
+                    .iter()
+                    .flat_map(|activation| degrees.iter().map(move |degree| (activation, *degree)));
+                let cells = cells.map(|(activation, degree)| {
+                    let found = rows.iter().find(|row| {
+                        row.method == method
+                            && row.activation == *activation
+                            && row.degree == degree
+                            && row.is_on(on)
+                    });
+                    shown(found.and_then(|row| row.max_error), short)
+                });
+                std::iter::once(method.clone()).chain(cells).collect()
+            })
+            .collect();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let _ = writeln!(text, "{}", table(&header, &lines));
+    }
+    text
+}
+
+/// The command that makes these fits, and no others.
+pub fn command(rows: &[FitRow]) -> String {
+    let list = |values: Vec<String>| values.join(",");
+    format!(
+        "cryptodl fit --activation {} --method {} --degree {} --interval={} --out results/fits",
+        list(distinct(rows, |row| row.activation.clone())),
+        list(distinct(rows, |row| row.method.clone())),
+        list(distinct(rows, |row| row.degree.to_string())),
+        list(intervals(rows).iter().map(ToString::to_string).collect()),
+    )
+}
+
+/// Three digits, without a power of ten where that is shorter.
+fn short(error: f64) -> String {
+    if (1e-3..1e4).contains(&error) {
+        format!(
+            "{error:.*}",
+            (2.0 - error.log10().floor()).max(0.0) as usize
+        )
+    } else {
+        format!("{error:.2e}")
+    }
+}
+
+/// One line a training.
+pub fn training(rows: &[TrainRow]) -> String {
+    let lines: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.network.clone(),
+                format!("{} {} {}", row.activation, row.method, row.degree),
+                format!("{}:{}", row.low, row.high),
+                row.seed.to_string(),
+                row.epochs.to_string(),
+                percent(row.train_accuracy),
+                percent(row.validation_accuracy),
+                percent(row.test_accuracy),
+                shown(row.train_s, seconds),
+                row.error.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table(
+        &[
+            "network",
+            "activation",
+            "interval",
+            "seed",
+            "epochs",
+            "train",
+            "validation",
+            "test",
+            "time",
+            "error",
+        ],
+        &lines,
+    ) + "\n"
+}

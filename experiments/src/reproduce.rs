@@ -1,0 +1,146 @@
+//! The main job: fit everything, draw it, evaluate the shipped networks in the clear and encrypted, compare with the paper.
+//!
+//! 1. Fit every method × activation × degree on a few intervals: `fit.csv`.
+//! 2. With `--retrain`, train each shipped network again from its own provenance: `train.csv`, `models/`.
+//! 3. Evaluate each network under every scheme, the plan printed before: `encrypted.csv`, `measurements/`.
+//! 4. Draw the figures and write the report.
+//!
+//! Each row is on disk before the next is measured, so that the same command goes on after any interruption.
+
+use crate::commands::data::Source;
+use crate::commands::encrypt::line;
+use crate::commands::reproduce::Arguments;
+use crate::evaluation::{EvaluationFlags, Model, check_dataset, models_in, scheme_names};
+use crate::fitting;
+use crate::records::{Record, Table};
+use crate::report;
+use crate::rows::{EncryptedRow, FitRow, TrainRow};
+use crate::run_folder::RunFolder;
+use crate::training::TrainPoint;
+use anyhow::{Context, Result, bail};
+use approx::Interval;
+use serde_json::json;
+use std::fs;
+
+/// Half-widths of the intervals: normalised inputs, what batch norm leaves, and the paper's raw pixels.
+const HALF_WIDTHS: [f64; 3] = [1.0, 8.0, 255.0];
+/// Of `--quick`.
+const QUICK_HALF_WIDTHS: [f64; 1] = [8.0];
+/// Test images of `--quick`.
+const QUICK_IMAGES: usize = 256;
+const LAST_DEGREE: usize = 9;
+const QUICK_LAST_DEGREE: usize = 4;
+
+/// Does the main job.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let models = if arguments.fits_only {
+        Vec::new()
+    } else {
+        models_in(&arguments.model_dir)?
+    };
+    models.iter().try_for_each(check_dataset)?;
+    let mut evaluation = arguments.evaluation.clone();
+    if arguments.quick {
+        evaluation.images = evaluation.images.or(Some(QUICK_IMAGES));
+    }
+    let mut settings = evaluation.settings(&models);
+    settings.insert("images".to_string(), json!(evaluation.images));
+    settings.insert("quick".to_string(), json!(arguments.quick));
+    let mut run = RunFolder::open(&arguments.run, "reproduce", None, settings)?;
+
+    eprintln!("fitting every method to every activation");
+    fit(arguments.quick, &run)?;
+    let mut failures = Vec::new();
+    if !arguments.fits_only {
+        let mut source = Source::new(&arguments.data);
+        let mut models = models;
+        if arguments.retrain {
+            let retrained = retrain(&models, &mut source, &mut run)?;
+            models.extend(retrained);
+        }
+        failures = evaluate(&models, &evaluation, &mut source, &mut run)?;
+    }
+    let folder = run.path().to_path_buf();
+    run.end()?;
+    let report = report::write(&folder)?;
+    println!("report in `{}`", report.display());
+    if !failures.is_empty() {
+        bail!(
+            "{} evaluations failed: {}",
+            failures.len(),
+            failures.join("; ")
+        );
+    }
+    Ok(())
+}
+
+fn fit(quick: bool, run: &RunFolder) -> Result<()> {
+    let (half_widths, last): (&[f64], usize) = if quick {
+        (&QUICK_HALF_WIDTHS, QUICK_LAST_DEGREE)
+    } else {
+        (&HALF_WIDTHS, LAST_DEGREE)
+    };
+    let intervals: Vec<Interval> = half_widths
+        .iter()
+        .map(|l| Interval::new(-l, *l))
+        .collect::<Result<_, _>>()?;
+    let methods: Vec<String> = approx::methods()
+        .iter()
+        .map(|method| method.name().to_string())
+        .collect();
+    let degrees: Vec<usize> = (1..=last).collect();
+    let points = fitting::grid(approx::activations(), &methods, &degrees, &intervals);
+    fitting::record(&points, run.id(), &mut run.table::<FitRow>()?)
+}
+
+fn retrain(models: &[Model], source: &mut Source, run: &mut RunFolder) -> Result<Vec<Model>> {
+    let folder = run.path().join("models");
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    let mut table = run.table::<TrainRow>()?;
+    let mut retrained = Vec::new();
+    for model in models {
+        let point = TrainPoint::of(&model.artifact)
+            .with_context(|| format!("model `{}` does not say how it was made", model.name))?;
+        let path = folder.join(format!("{}-retrained.safetensors", model.name));
+        eprintln!("training {} again from nothing", model.name);
+        point.record(source, run, &mut table, Some(&path), false)?;
+        retrained.push(Model::load(&path)?);
+    }
+    Ok(retrained)
+}
+
+/// Evaluates every model under every scheme and returns what failed.
+fn evaluate(
+    models: &[Model],
+    evaluation: &EvaluationFlags,
+    source: &mut Source,
+    run: &mut RunFolder,
+) -> Result<Vec<String>> {
+    let folder = run.path().join("measurements");
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    let mut table: Table<EncryptedRow> = run.table()?;
+    for model in models {
+        for scheme in scheme_names(&["all".to_string()])? {
+            // an activation that stayed exact is a baseline: no scheme but the first can evaluate it
+            if scheme != "clear" && !model.is_polynomial() {
+                continue;
+            }
+            model.record(&scheme, evaluation, source, run, &mut table, true)?;
+            if let Some(row) = table
+                .rows()
+                .iter()
+                .rev()
+                .find(|row| row.model == model.name && row.scheme == scheme)
+            {
+                eprintln!("{}", line(row));
+            }
+        }
+    }
+    let failed = table
+        .rows()
+        .iter()
+        .filter_map(|row| row.error().map(|error| format!("{}: {error}", row.key())));
+    Ok(failed.collect())
+}

@@ -1,0 +1,195 @@
+//! The folder of a run, `RESULTS/RUN_ID`: held by one process at a time, gone on with by default.
+
+use crate::cli::RunFlags;
+use crate::manifest::{self, Manifest, Settings};
+use crate::records::{Record, Table};
+use anyhow::{Context, Result, bail};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long to wait for the lock: a process that was just killed takes a moment to let go of it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A run folder that this process holds.
+pub struct RunFolder {
+    path: PathBuf,
+    /// The manifest on disk.
+    pub manifest: Manifest,
+    /// Held open: the system lets go of the lock when the process ends, however it ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Opens the run that `flags` name, or `default_id`, and writes its manifest.
+    pub fn open(
+        flags: &RunFlags,
+        default_id: &str,
+        seed: Option<u64>,
+        settings: Settings,
+    ) -> Result<Self> {
+        let run_id = flags.run_id.as_deref().unwrap_or(default_id);
+        check_id(run_id)?;
+        let path = flags.results.join(run_id);
+        let existed = path.join(manifest::FILE).exists();
+        if flags.resume && !existed {
+            bail!(
+                "there is no run in `{}` to resume: leave `--resume` out to start one",
+                path.display()
+            );
+        }
+        let writable = || {
+            format!(
+                "cannot write to the results folder `{}`: choose another with `--results`",
+                flags.results.display()
+            )
+        };
+        fs::create_dir_all(&path).with_context(writable)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(".lock"))
+            .with_context(writable)?;
+        hold(&lock, &path)?;
+        if flags.fresh && existed {
+            clear(&path).with_context(writable)?;
+        }
+        let manifest = Manifest::begin(&path, run_id, seed, settings)?;
+        Ok(Self {
+            path,
+            manifest,
+            _lock: lock,
+        })
+    }
+
+    /// Where the run keeps its files.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run's name.
+    pub fn id(&self) -> &str {
+        &self.manifest.run_id
+    }
+
+    /// One of the run's tables.
+    pub fn table<R: Record>(&self) -> Result<Table<R>> {
+        Table::open(&self.path)
+    }
+
+    /// Notes the hashes of the files of a data set that the run reads.
+    pub fn note_data(&mut self, dataset: &str, hashes: &[(String, String)]) -> Result<()> {
+        let named = hashes
+            .iter()
+            .map(|(file, hash)| (format!("{dataset}/{file}"), hash.clone()));
+        self.manifest.data_sha256.extend(named);
+        self.manifest.write(&self.path)
+    }
+
+    /// Notes the end of the run.
+    pub fn end(mut self) -> Result<()> {
+        self.manifest.end(&self.path)
+    }
+}
+
+/// Takes the lock of a run folder for this process.
+fn hold(lock: &File, path: &Path) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                std::thread::sleep(PATIENCE / 50);
+            }
+            Err(TryLockError::WouldBlock) => bail!(
+                "another process is working in `{}`: wait for it or take another `--run-id`",
+                path.display()
+            ),
+            // some network file systems know no locks; the run is then in the user's hands
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+}
+
+/// Removes what an earlier run left, all but the lock that is held.
+fn clear(path: &Path) -> std::io::Result<()> {
+    // the manifest goes last: a folder whose clearing was cut short is still known as a run
+    let mut entries: Vec<PathBuf> = fs::read_dir(path)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    entries.sort_by_key(|entry| entry.ends_with(manifest::FILE));
+    for entry in entries {
+        if entry.is_dir() {
+            fs::remove_dir_all(entry)?;
+        } else if !entry.ends_with(".lock") {
+            fs::remove_file(entry)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_id(run_id: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    // `models` holds the shipped networks
+    if run_id.is_empty()
+        || run_id.starts_with('.')
+        || !run_id.chars().all(plain)
+        || run_id == "models"
+    {
+        bail!(
+            "the run id `{run_id}` cannot name a folder: use letters, digits, `-`, `_` and `.`, and not `models`"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(results: &Path) -> RunFlags {
+        RunFlags {
+            results: results.to_path_buf(),
+            run_id: Some("r".to_string()),
+            fresh: false,
+            resume: false,
+        }
+    }
+
+    #[test]
+    fn a_run_is_held_by_one_process_and_fresh_starts_over() {
+        let results = tempfile::tempdir().unwrap();
+        let run = RunFolder::open(&flags(results.path()), "x", None, Settings::new()).unwrap();
+        fs::write(run.path().join("fit.csv"), "old").unwrap();
+        let second = RunFolder::open(&flags(results.path()), "x", None, Settings::new());
+        assert!(format!("{:#}", second.err().unwrap()).contains("another process"));
+        run.end().unwrap();
+        let fresh = RunFlags {
+            fresh: true,
+            ..flags(results.path())
+        };
+        let run = RunFolder::open(&fresh, "x", None, Settings::new()).unwrap();
+        assert!(!run.path().join("fit.csv").exists());
+        assert!(run.manifest.resumptions.is_empty());
+    }
+
+    #[test]
+    fn resume_wants_a_run_and_ids_must_be_plain() {
+        let results = tempfile::tempdir().unwrap();
+        let resume = RunFlags {
+            resume: true,
+            ..flags(results.path())
+        };
+        assert!(RunFolder::open(&resume, "x", None, Settings::new()).is_err());
+        for bad in ["", "..", "a/b", "models", "a b"] {
+            let named = RunFlags {
+                run_id: Some(bad.to_string()),
+                ..flags(results.path())
+            };
+            assert!(
+                RunFolder::open(&named, "x", None, Settings::new()).is_err(),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One training: a point of the grid in, an artifact and a row out.
+
+use crate::commands::data::Source;
+use crate::manifest;
+use crate::progress;
+use crate::records::{Record, Table};
+use crate::rows::TrainRow;
+use crate::run_folder::RunFolder;
+use anyhow::{Context, Result, bail};
+use approx::{Activation, Interval};
+use cryptodl_network::{Artifact, Network, Nonlinearity, Provenance, zoo};
+use cryptodl_train::{EpochReport, Observer, Progress, Recipe, train};
+use indicatif::ProgressBar;
+use std::fs;
+use std::path::Path;
+
+/// In place of a method: the activation stays as it is, for comparison.
+pub const EXACT: &str = "exact";
+
+/// What stands in the network's activations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StandIn {
+    pub activation: Activation,
+    /// A fit method, or [`EXACT`].
+    pub method: String,
+    pub degree: usize,
+    pub on: Interval,
+    /// Whether training may change the coefficients.
+    pub learnable: bool,
+}
+
+/// The inputs of a training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainPoint {
+    pub network: String,
+    pub dataset: String,
+    pub stand_in: StandIn,
+    pub recipe: Recipe,
+}
+
+impl StandIn {
+    /// The layer function; fits the polynomial.
+    pub fn nonlinearity(&self) -> Result<Nonlinearity> {
+        if self.method == EXACT {
+            return Ok(Nonlinearity::Exact(self.activation));
+        }
+        let polynomial =
+            approx::method(&self.method)?.fit(&self.activation, self.on, self.degree)?;
+        Ok(Nonlinearity::Polynomial {
+            polynomial,
+            learnable: self.learnable,
+        })
+    }
+}
+
+impl TrainPoint {
+    /// What made an artifact, to be made again.
+    pub fn of(artifact: &Artifact) -> Result<Self> {
+        let Provenance {
+            dataset,
+            activation,
+            method,
+            degree,
+            low,
+            high,
+            recipe,
+            ..
+        } = &artifact.provenance;
+        let learnable = artifact.network.activations().iter().any(|used| {
+            matches!(
+                used,
+                Nonlinearity::Polynomial {
+                    learnable: true,
+                    ..
+                }
+            )
+        });
+        let exact = method.is_empty() || method == EXACT;
+        Ok(Self {
+            network: artifact.network.name.clone(),
+            dataset: dataset.clone(),
+            stand_in: StandIn {
+                activation: activation.parse()?,
+                method: if exact {
+                    EXACT.to_string()
+                } else {
+                    method.clone()
+                },
+                degree: *degree,
+                // an exact activation has no interval; the row says 0 and 0 whatever stands here
+                on: if exact {
+                    Interval::new(-1.0, 1.0)?
+                } else {
+                    Interval::new(*low, *high)?
+                },
+                learnable,
+            },
+            recipe: serde_json::from_value(recipe.clone()).context("its recipe cannot be read")?,
+        })
+    }
+
+    /// A row with this point's inputs and nothing measured.
+    pub fn row(&self, run_id: &str) -> TrainRow {
+        let StandIn {
+            activation,
+            method,
+            degree,
+            on,
+            ..
+        } = &self.stand_in;
+        let exact = method == EXACT;
+        TrainRow {
+            run_id: run_id.to_string(),
+            network: self.network.clone(),
+            dataset: self.dataset.clone(),
+            activation: activation.name().to_string(),
+            method: method.clone(),
+            degree: if exact { 0 } else { *degree },
+            low: if exact { 0.0 } else { on.low() },
+            high: if exact { 0.0 } else { on.high() },
+            seed: self.recipe.seed,
+            epochs: self.recipe.epochs,
+            parameters: None,
+            train_accuracy: None,
+            validation_accuracy: None,
+            test_accuracy: None,
+            train_s: None,
+            error: None,
+        }
+    }
+
+    /// The network with the stand-in in place.
+    pub fn network(&self) -> Result<Network> {
+        Ok(zoo::network(&self.network)?.with_activation(&self.stand_in.nonlinearity()?))
+    }
+
+    /// Trains, going on from the checkpoint if there is one.
+    pub fn measure(
+        &self,
+        source: &mut Source,
+        run: &mut RunFolder,
+        checkpoint: &Path,
+    ) -> Result<(TrainRow, Artifact)> {
+        let network = self.network()?;
+        let data = source.load(&self.dataset, run)?;
+        let bar = progress::share_bar("training");
+        let trained = train(
+            &network,
+            data,
+            &self.recipe,
+            Some(checkpoint),
+            &mut Watch { bar: &bar },
+        );
+        bar.finish_and_clear();
+        let trained = trained?;
+        let mut artifact = trained.artifact;
+        artifact.provenance.activation = self.stand_in.activation.name().to_string();
+        if self.stand_in.method != EXACT {
+            artifact.provenance.method.clone_from(&self.stand_in.method);
+            // the degree that was asked for: the same fit gives the same network again
+            artifact.provenance.degree = self.stand_in.degree;
+        }
+        artifact.provenance.command = manifest::command_line().join(" ");
+        artifact.provenance.commit = run.manifest.session().commit.clone().unwrap_or_default();
+        artifact.provenance.created = manifest::now();
+        let row = TrainRow {
+            parameters: Some(network.parameters()?),
+            train_accuracy: Some(trained.train_accuracy),
+            validation_accuracy: Some(trained.validation_accuracy),
+            test_accuracy: Some(trained.test_accuracy),
+            train_s: Some(trained.train_s),
+            ..self.row(run.id())
+        };
+        Ok((row, artifact))
+    }
+
+    /// Trains unless the table has the row, keeps the artifact at `save`, adds the row. Its error becomes a row if `keep_errors`.
+    pub fn record(
+        &self,
+        source: &mut Source,
+        run: &mut RunFolder,
+        table: &mut Table<TrainRow>,
+        save: Option<&Path>,
+        keep_errors: bool,
+    ) -> Result<()> {
+        let key = self.row(run.id()).key();
+        if table.contains(&key) && save.is_none_or(Path::exists) {
+            return Ok(());
+        }
+        let folder = run.path().join("checkpoints");
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+        let checkpoint = folder.join(format!(
+            "{}.safetensors",
+            &manifest::sha256(key.as_bytes())[..16]
+        ));
+        let row = match self.measure(source, run, &checkpoint) {
+            Ok((row, artifact)) => {
+                // the artifact first: a row says that everything of its run is there
+                if let Some(path) = save {
+                    artifact.save(path)?;
+                }
+                row
+            }
+            Err(error) if keep_errors => TrainRow {
+                error: Some(format!("{error:#}")),
+                ..self.row(run.id())
+            },
+            Err(error) => return Err(error),
+        };
+        // a row without its artifact was trained again for the artifact alone
+        if !table.contains(&key) {
+            table.append(row)?;
+        }
+        if checkpoint.exists() {
+            fs::remove_file(&checkpoint)
+                .with_context(|| format!("cannot remove `{}`", checkpoint.display()))?;
+            // goes only when it is empty
+            let _ = fs::remove_dir(&folder);
+        }
+        Ok(())
+    }
+}
+
+/// The recipe of a file, `key = value` pairs on top.
+pub fn recipe_from(file: Option<&Path>, pairs: &[String]) -> Result<Recipe> {
+    let mut knobs = match file {
+        None => toml::Table::new(),
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read the recipe `{}`", path.display()))?;
+            text.parse::<toml::Table>()
+                .with_context(|| format!("the recipe `{}` is not TOML", path.display()))?
+        }
+    };
+    for pair in pairs {
+        let Some((key, value)) = pair.split_once('=') else {
+            bail!("`{pair}` is not a knob of the recipe: write `knob=value`")
+        };
+        let value = value.trim();
+        // numbers as they are, everything else as text
+        let line = format!("value = {value}")
+            .parse::<toml::Table>()
+            .or_else(|_| format!("value = \"{value}\"").parse());
+        let mut line = line.with_context(|| format!("`{pair}` has a value that cannot be read"))?;
+        knobs.insert(
+            key.trim().to_string(),
+            line.remove("value").unwrap_or(toml::Value::Boolean(false)),
+        );
+    }
+    knobs.try_into().context("the recipe cannot be read")
+}
+
+/// Shows training on a bar.
+struct Watch<'a> {
+    bar: &'a ProgressBar,
+}
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, at: &Progress) {
+        let done = (at.epoch - 1) as f64 + at.step as f64 / at.steps as f64;
+        progress::set_share(self.bar, done / at.epochs as f64);
+        self.bar.set_message(format!(
+            "epoch {}/{}, loss {:.3}, {:.0} images/s",
+            at.epoch, at.epochs, at.loss, at.images_per_s
+        ));
+    }
+
+    fn epoch(&mut self, report: &EpochReport) {
+        let EpochReport {
+            epoch,
+            epochs,
+            loss,
+            validation_accuracy,
+            epoch_s,
+            ..
+        } = report;
+        let percent = 100.0 * validation_accuracy;
+        progress::say(
+            self.bar,
+            &format!(
+                "epoch {epoch}/{epochs}: loss {loss:.4}, validation {percent:.2} %, {epoch_s:.1} s"
+            ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_comes_from_pairs_and_names_what_it_does_not_know() {
+        let recipe = recipe_from(
+            None,
+            &[
+                "epochs=3".to_string(),
+                "optimiser = adamw".to_string(),
+                "scale=0.5".to_string(),
+            ],
+        )
+        .unwrap();
+        assert_eq!((recipe.epochs, recipe.scale), (3, 0.5));
+        assert_eq!(recipe.optimiser, cryptodl_train::Optimiser::AdamW);
+        let message = format!(
+            "{:#}",
+            recipe_from(None, &["epoch=3".to_string()]).unwrap_err()
+        );
+        assert!(
+            message.contains("`epoch`") && message.contains("`epochs`"),
+            "{message}"
+        );
+        assert!(recipe_from(None, &["epochs".to_string()]).is_err());
+    }
+
+    #[test]
+    fn an_artifact_says_how_to_make_it_again() {
+        let stand_in = StandIn {
+            activation: Activation::Sigmoid,
+            method: "legendre".to_string(),
+            degree: 3,
+            on: Interval::new(-4.0, 4.0).unwrap(),
+            learnable: true,
+        };
+        let recipe = Recipe {
+            epochs: 2,
+            seed: 9,
+            ..Recipe::default()
+        };
+        let point = TrainPoint {
+            network: "cryptonets".to_string(),
+            dataset: "mnist".to_string(),
+            stand_in,
+            recipe,
+        };
+        let provenance = Provenance {
+            dataset: "mnist".to_string(),
+            activation: "sigmoid".to_string(),
+            method: "legendre".to_string(),
+            degree: 3,
+            low: -4.0,
+            high: 4.0,
+            recipe: serde_json::to_value(&point.recipe).unwrap(),
+            ..Provenance::default()
+        };
+        let artifact = Artifact {
+            network: point.network().unwrap(),
+            tensors: std::collections::BTreeMap::new(),
+            provenance,
+        };
+        assert_eq!(TrainPoint::of(&artifact).unwrap(), point);
+    }
+}
