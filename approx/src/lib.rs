@@ -21,11 +21,14 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `activation` | [`Activation`]: the functions to imitate, with their derivatives |
+//! | `function` | [`Function`]: anything that can be imitated; [`functions`] lists those with a name |
 //! | `interval` | [`Interval`]: where, and the map to `[-1, 1]` |
 //! | `basis` | [`Basis`]: monomial, Chebyshev, Legendre, and the recurrences of each |
+//! | `bounds` | [`Bounds`]: interval arithmetic with outward rounding |
 //! | `polynomial` | [`Polynomial`]: coefficients, basis and interval in one value |
 //! | [`fit`](mod@fit) | [`Fit`] and the methods, one file each; [`methods`] lists them |
 //! | `projection` | the engine of all weighted least-squares fits |
+//! | `remez` | the exchange algorithm behind `minimax` |
 //! | `quadrature` | integrals of functions with one kink or steep front |
 //! | `sampled` | [`sampled_error`]: maximum and root-mean-square error on a grid |
 //!
@@ -34,16 +37,25 @@
 
 mod activation;
 mod basis;
+mod bounds;
 pub mod fit;
+mod function;
 mod interval;
 mod polynomial;
 mod projection;
 mod quadrature;
+mod remez;
 mod sampled;
+mod series;
 
 pub use activation::{Activation, UnknownActivation, activations};
 pub use basis::Basis;
+pub use bounds::Bounds;
 pub use fit::{Fit, FitError, MAX_DEGREE, MIN_DEGREE, method, methods};
+pub use function::{
+    Absolute, Custom, Exponential, Function, Gelu, LeakyRelu, Sign, Silu, Softplus, Step, Symmetry,
+    UnknownFunction, function, functions,
+};
 pub use interval::{Interval, IntervalError};
 pub use polynomial::{Polynomial, PolynomialError};
 pub use sampled::{ErrorReport, sampled_error};
