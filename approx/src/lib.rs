@@ -30,14 +30,23 @@
 //! | `projection` | the engine of all weighted least-squares fits |
 //! | `remez` | the exchange algorithm behind `minimax` |
 //! | `quadrature` | integrals of functions with one kink or steep front |
+//! | `certified` | [`certify`]: a proven bound of the error; [`least_error`]: of the best possible one |
+//! | `composite` | [`CompositeSign`], [`CompositeRelu`]: minimax polynomials of minimax polynomials |
+//! | `cost` | [`Plan`]: evaluators over any [`Algebra`], and their [`Cost`] on ciphertexts |
+//! | `search` | [`lowest_degree`]: the lowest degree with a proven error below a bound |
+//! | `export` | [`Format`]: a polynomial as source text, CSV or JSON |
 //! | `sampled` | [`sampled_error`]: maximum and root-mean-square error on a grid |
 //!
-//! What it leaves out: the error is sampled, not certified; nothing here evaluates a polynomial on
-//! ciphertexts, trains a network or chooses an interval.
+//! What it leaves out: nothing here evaluates a polynomial on ciphertexts, trains a network or
+//! chooses an interval.
 
 mod activation;
 mod basis;
 mod bounds;
+mod certified;
+mod composite;
+mod cost;
+mod export;
 pub mod fit;
 mod function;
 mod interval;
@@ -46,11 +55,16 @@ mod projection;
 mod quadrature;
 mod remez;
 mod sampled;
+mod search;
 mod series;
 
 pub use activation::{Activation, UnknownActivation, activations};
 pub use basis::Basis;
 pub use bounds::Bounds;
+pub use certified::{CertifiedError, NotCertifiable, certify, certify_on, least_error};
+pub use composite::{CompositeRelu, CompositeSign};
+pub use cost::{Algebra, Clear, Cost, Meter, Place, Plan, cheapest_plan, plans};
+pub use export::{Format, formats};
 pub use fit::{Fit, FitError, MAX_DEGREE, MIN_DEGREE, method, methods};
 pub use function::{
     Absolute, Custom, Exponential, Function, Gelu, LeakyRelu, Sign, Silu, Softplus, Step, Symmetry,
@@ -59,3 +73,4 @@ pub use function::{
 pub use interval::{Interval, IntervalError};
 pub use polynomial::{Polynomial, PolynomialError};
 pub use sampled::{ErrorReport, sampled_error};
+pub use search::{LowestDegree, SearchError, lowest_degree};

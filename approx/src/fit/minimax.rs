@@ -167,7 +167,7 @@ impl Minimax {
             degree: degree / 2,
         })?;
         let mut coefficients = vec![0.0; degree + 1];
-        let in_z = interpolate(|t| solution.interpolant.eval(0.5 + 0.5 * t), degree / 2);
+        let in_z = series_in_z(&solution, set.squares(0.0)[0].0, degree / 2);
         for (k, c) in in_z.into_iter().enumerate() {
             coefficients[2 * k] = c;
         }
@@ -199,7 +199,7 @@ impl Minimax {
             open: set.units.len() == 1,
             degree: order,
         })?;
-        let in_z = interpolate(|t| solution.interpolant.eval(0.5 + 0.5 * t), order);
+        let in_z = series_in_z(&solution, set.squares(NEAREST)[0].0, order);
         let mut even = vec![0.0; 2 * order + 1];
         for (k, c) in in_z.into_iter().enumerate() {
             even[2 * k] = c;
@@ -265,6 +265,37 @@ impl Minimax {
             exchanges: solution.exchanges,
         })
     }
+}
+
+/// The coefficients of `T_k(2z - 1)` of the solution, which was found for `z` from `low` to 1.
+///
+/// The barycentric form must not be evaluated far outside the points it is made of, so the
+/// coefficients are read off on `[low, 1]`, and then moved to `[0, 1]` by Clenshaw's recurrence with
+/// polynomials in place of numbers.
+fn series_in_z(solution: &Solution, low: f64, order: usize) -> Vec<f64> {
+    let (middle, half) = (0.5 + 0.5 * low, 0.5 - 0.5 * low);
+    let inside = interpolate(|t| solution.interpolant.eval(middle + half * t), order);
+    // s = (z - middle) / half as a function of t = 2z - 1
+    let (rate, shift) = (0.5 / half, (0.5 - middle) / half);
+    let basis = Basis::Chebyshev;
+    let (mut b1, mut b2) = (vec![0.0], vec![0.0]);
+    for (k, c) in inside.iter().enumerate().rev() {
+        let (linear, back) = basis.clenshaw(k);
+        let mut next: Vec<f64> = basis
+            .times_variable(&b1)
+            .iter()
+            .map(|b| linear * rate * b)
+            .collect();
+        for (i, n) in next.iter_mut().enumerate() {
+            let at = |b: &[f64]| b.get(i).copied().unwrap_or(0.0);
+            *n += linear * shift * at(&b1) - back * at(&b2);
+        }
+        next[0] += c;
+        (b1, b2) = (next, b1);
+    }
+    // the first step multiplied zero, so the last entry is zero
+    b1.truncate(order + 1);
+    b1
 }
 
 /// Where the approximation is to be good, in the unit variable, and how much it matters.

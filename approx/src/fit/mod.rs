@@ -10,11 +10,19 @@
 //! | `derivative`, `derivative-u8` | `derivative.rs` | has the derivative that is nearest to the activation's |
 //! | `interpolation` | `interpolation.rs` | passes through `f` at Chebyshev nodes |
 //! | `minimax` | `minimax.rs` | minimises `max \|f - p\|` |
+//! | `caratheodory-fejer` | `caratheodory_fejer.rs` | is nearly `minimax`, from one eigenvector |
+//! | `hermite` | `hermite.rs` | minimises `E (f(X) - p(X))²` for a normal `X` |
+//! | `fixed-point` | `fixed_point.rs` | is nearly `minimax` with coefficients of few bits |
+//! | [`Measured`] | `histogram.rs` | minimises `E (f(X) - p(X))²` for a measured `X` |
 //!
-//! A new method is one more file and one more line in [`methods`].
+//! The last one needs data, so it is made in code and not found by name. A new method is one more file and one more line in [`methods`].
 
+mod caratheodory_fejer;
 mod chebyshev;
 mod derivative;
+mod fixed_point;
+mod hermite;
+mod histogram;
 pub(crate) mod interpolation;
 mod legendre;
 mod minimax;
@@ -22,8 +30,12 @@ mod modified;
 mod numerical;
 mod taylor;
 
+pub use caratheodory_fejer::CaratheodoryFejer;
 pub use chebyshev::Chebyshev;
 pub use derivative::Derivative;
+pub use fixed_point::{FixedPoint, Rounding};
+pub use hermite::Hermite;
+pub use histogram::{Histogram, HistogramError, Measured};
 pub use interpolation::Interpolation;
 pub use legendre::Legendre;
 pub use minimax::{Minimax, MinimaxReport};
@@ -123,6 +135,9 @@ pub fn methods() -> Vec<Box<dyn Fit>> {
         Box::new(Derivative::eighth_power()),
         Box::new(Interpolation),
         Box::new(Minimax::default()),
+        Box::new(CaratheodoryFejer),
+        Box::new(Hermite::default()),
+        Box::new(FixedPoint::default()),
     ]
 }
 
@@ -204,7 +219,7 @@ mod tests {
     fn an_unknown_method_is_told_the_known_ones() {
         let error = method("guess").err().unwrap().to_string();
         let known = "numerical, taylor, chebyshev, legendre, modified, derivative, derivative-u8, \
-                     interpolation, minimax";
+                     interpolation, minimax, caratheodory-fejer, hermite, fixed-point";
         assert_eq!(
             error,
             format!("unknown method `guess`: the known ones are {known}")
