@@ -73,7 +73,7 @@ pub struct NotCertifiable {
 }
 
 /// A rigorous upper bound of `|f - p|` on the polynomial's own interval, with an attained error as
-/// lower bound. Its cost is some 0.1 to 50 ms, by the degree and the wiggles of the error.
+/// lower bound. It takes 0.3 ms at degree 7, and 0.2 s at degree 63.
 ///
 /// # Errors
 /// [`NotCertifiable`] if `function` has no [`enclose`](Function::enclose).
