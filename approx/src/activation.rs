@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::series::{bump, sigmoid};
+
 /// An activation function of a neural network: a name that stands for `f: R → R`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -61,25 +63,6 @@ impl Activation {
     }
 }
 
-/// `1 / (1 + exp(-x))`, with an exponential that is never above 1: no overflow, and full
-/// relative accuracy in the left tail.
-fn sigmoid(x: f64) -> f64 {
-    let small = (-x.abs()).exp();
-    (if x < 0.0 { small } else { 1.0 }) / (1.0 + small)
-}
-
-/// The derivative of the Sigmoid, `exp(-|x|) / (1 + exp(-|x|))²`. Unlike `s (1 - s)` it keeps full
-/// relative accuracy in both tails.
-fn bump(x: f64) -> f64 {
-    let small = (-x.abs()).exp();
-    small / (1.0 + small).powi(2)
-}
-
-/// `ln(1 + exp(x))`, the smooth twin of ReLU, whose derivative is the Sigmoid.
-pub(crate) fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -108,6 +91,7 @@ impl FromStr for Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series::softplus;
 
     #[test]
     fn names_read_back_as_the_activation_they_name() {

@@ -53,7 +53,7 @@ impl Basis {
     }
 
     /// The factors of `t b_{k+1}` and of `b_{k+2}` in step `k` of the backward recurrence.
-    fn clenshaw(self, k: usize) -> (f64, f64) {
+    pub(crate) fn clenshaw(self, k: usize) -> (f64, f64) {
         let k_ = k as f64;
         match self {
             Self::Monomial => (1.0, 0.0),

@@ -186,6 +186,31 @@ impl Polynomial {
         }
     }
 
+    /// The coefficients of `T_k(u)`, as many as [`coefficients`](Self::coefficients), by
+    /// interpolation at Chebyshev nodes; exact to rounding.
+    pub fn to_chebyshev(&self) -> Vec<f64> {
+        if self.basis == Basis::Chebyshev {
+            return self.coefficients.clone();
+        }
+        let last = self.coefficients.len() - 1;
+        let at = |u| self.eval(self.interval.from_unit(u));
+        let mut found = crate::fit::interpolation::interpolate(at, last);
+        // a symmetry of the coefficients is one of the polynomial, in every basis
+        if self.interval.centre() == 0.0 {
+            for parity in [0, 1] {
+                let same = |c: &[f64]| c.iter().skip(parity).step_by(2).all(|c| *c == 0.0);
+                if same(&self.coefficients) {
+                    found
+                        .iter_mut()
+                        .skip(parity)
+                        .step_by(2)
+                        .for_each(|c| *c = 0.0);
+                }
+            }
+        }
+        found
+    }
+
     /// The multiplicative depth: how many ciphertext-by-ciphertext products must follow one
     /// another to evaluate the polynomial on an encrypted `x`, `⌈log2 degree⌉`.
     ///

@@ -74,32 +74,46 @@ pub(crate) fn project(
         })
         .collect();
 
+    let units: Vec<f64> = nodes.iter().map(|node| node.u).collect();
+    let samples: Vec<f64> = nodes.iter().map(|node| f(on.from_unit(node.u))).collect();
+    project_samples(&units, &roots, &samples, degree, basis)
+}
+
+/// The same from samples: minimises `Σ roots[i]² (samples[i] - p(units[i]))²` over polynomials `p`
+/// of degree `degree`, in any number of points above it. If the points with weight are fewer than
+/// the coefficients, the polynomial is of the highest degree that they determine.
+pub(crate) fn project_samples(
+    units: &[f64],
+    roots: &[f64],
+    samples: &[f64],
+    degree: usize,
+    basis: Basis,
+) -> Vec<f64> {
     let first = Element {
-        values: roots.clone(),
+        values: roots.to_vec(),
         coefficients: vec![1.0],
     };
     let mut orthonormal = vec![first.normalised()];
     for k in 0..degree {
         let last = &orthonormal[k];
         let mut next = Element {
-            values: last
-                .values
-                .iter()
-                .zip(&nodes)
-                .map(|(q, node)| q * node.u)
-                .collect(),
+            values: last.values.iter().zip(units).map(|(q, u)| q * u).collect(),
             coefficients: basis.times_variable(&last.coefficients),
         };
+        let before = next.norm();
         // the second pass removes what rounding left in the first: "twice is enough" (Kahan)
         for _ in 0..2 {
             for q in &orthonormal {
                 next.remove(q, dot(&next.values, &q.values));
             }
         }
+        // every polynomial that the points can tell apart is spanned already
+        if next.norm() <= ROUNDING * before {
+            break;
+        }
         orthonormal.push(next.normalised());
     }
 
-    let samples: Vec<f64> = nodes.iter().map(|node| f(on.from_unit(node.u))).collect();
     // squares of values near the limits of double precision would overflow or vanish
     let scale = samples
         .iter()
@@ -110,7 +124,7 @@ pub(crate) fn project(
     let mut rest = Element {
         values: samples
             .iter()
-            .zip(&roots)
+            .zip(roots)
             .map(|(v, root)| root * (v / scale))
             .collect(),
         coefficients: vec![0.0; degree + 1],

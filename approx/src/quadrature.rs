@@ -67,7 +67,7 @@ pub(crate) fn graded(special: f64) -> Vec<Node> {
 
 /// The `n` Gauss–Legendre points and weights on `[-1, 1]`, by Newton's method on `P_n` from
 /// Tricomi's first guess.
-fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
+pub(crate) fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
     (0..n)
         .map(|i| {
             let mut x = (PI * (i as f64 + 0.75) / (n as f64 + 0.5)).cos();

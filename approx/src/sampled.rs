@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Activation, Polynomial};
+use crate::{Function, Polynomial};
 
 /// The distance between an activation and a polynomial on the polynomial's interval.
 ///
@@ -17,24 +17,24 @@ pub struct ErrorReport {
     pub rms_error: f64,
 }
 
-/// The error of `polynomial` as a stand-in for `activation`, on its own interval.
+/// The error of `polynomial` as a stand-in for `function`, on its own interval.
 ///
 /// 1. Take `points` points (at least 3 are used), evenly spaced, ends included; and `x = 0`,
-///    where activations have their kink, if it lies inside.
+///    where activations have their kink, and the function's own kink, if they lie inside.
 /// 2. Around each grid maximum of `|f - p|` that is within a factor two of the largest, close in
 ///    on the maximum between the neighbouring grid points by golden-section search.
 ///
 /// A wave of the error that fits between two grid points can be missed: take at least ten points
 /// a degree, and more for a steep front. Where the polynomial overflows the error is infinite.
 pub fn sampled_error(
-    activation: &Activation,
+    function: &dyn Function,
     polynomial: &Polynomial,
     points: usize,
 ) -> ErrorReport {
     let on = polynomial.interval();
     let steps = points.max(3) - 1;
     let error_at = |x: f64| {
-        let error = (activation.value(x) - polynomial.eval(x)).abs();
+        let error = (function.value(x) - polynomial.eval(x)).abs();
         if error.is_nan() { f64::INFINITY } else { error }
     };
 
@@ -46,6 +46,11 @@ pub fn sampled_error(
     let largest = errors.iter().copied().fold(0.0, f64::max);
 
     let mut worst = (error_at(on.clamp(0.0)), on.clamp(0.0));
+    if let Some(kink) = function.kink().map(|kink| on.clamp(kink))
+        && error_at(kink) > worst.0
+    {
+        worst = (error_at(kink), kink);
+    }
     for i in 0..=steps {
         let (left, right) = (i.saturating_sub(1), (i + 1).min(steps));
         if errors[i] >= errors[left] && errors[i] >= errors[right] && errors[i] >= 0.5 * largest {
@@ -100,7 +105,7 @@ fn golden_section(g: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Basis, Interval};
+    use crate::{Activation, Basis, Interval};
 
     fn polynomial(coefficients: &[f64], on: &str) -> Polynomial {
         let on: Interval = on.parse().unwrap();

@@ -13,7 +13,7 @@ pub enum Optimiser {
     AdamW,
 }
 
-/// How a network is trained. The default made the artifacts in `results/models/`, seed and epochs aside.
+/// How a network is trained. The default made the artifacts in `results/models/`, epochs and teacher aside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
@@ -97,7 +97,7 @@ impl Default for Recipe {
             scale: 0.08,
             shear: 0.1,
             shift_pixels: 1.4,
-            elastic_pixels: 0.8,
+            elastic_pixels: 0.5,
         }
     }
 }

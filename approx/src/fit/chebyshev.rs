@@ -18,7 +18,7 @@
 
 use super::{Fit, FitError, check_degree, finish};
 use crate::{
-    Activation, Basis, Interval, Polynomial,
+    Basis, Function, Interval, Polynomial,
     projection::{Weight, project},
 };
 
@@ -37,13 +37,13 @@ impl Fit for Chebyshev {
 
     fn fit(
         &self,
-        activation: &Activation,
+        function: &dyn Function,
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
         check_degree(degree)?;
-        let f = |x| activation.value(x);
+        let f = |x| function.value(x);
         let coefficients = project(f, Weight::Chebyshev, on, degree, Basis::Chebyshev);
-        finish(*activation, coefficients, Basis::Chebyshev, on)
+        finish(function, coefficients, Basis::Chebyshev, on)
     }
 }

@@ -1,8 +1,9 @@
 //! The derivative method: approximate the derivative, then integrate.
 //!
 //! 1. Take a smooth slope. For ReLU, whose derivative is a step, it is the paper's choice, the
-//!    Sigmoid of `x` itself: on a wide interval nearly a step, on `[-1, 1]` nearly a line.
-//!    Sigmoid and tanh have smooth derivatives of their own.
+//!    Sigmoid of `x` itself: on a wide interval nearly a step, on `[-1, 1]` nearly a line. The other
+//!    functions with a kink or a jump are treated in the same way, by the slope of their smooth twin
+//!    ([`Function::smooth`] with sharpness 1). Smooth functions have derivatives of their own.
 //! 2. Project the slope on the polynomials of degree `n - 1`. For ReLU the weight is next to nothing
 //!    around `x = 0`: `exp(-1 / (1e-6 + v²))`, or `exp(-1 / (1e-5 + v⁸))` in the variant
 //!    `derivative-u8`, where `v` is 0 at `x = 0` and 1 at the end on the same side (`|u|` on a
@@ -31,7 +32,7 @@
 
 use super::{Fit, FitError, check_degree, finish};
 use crate::{
-    Activation, Basis, Interval, Polynomial,
+    Basis, Function, Interval, Polynomial,
     projection::{Weight, project},
 };
 
@@ -40,7 +41,7 @@ use crate::{
 pub struct Derivative {
     name: &'static str,
     summary: &'static str,
-    relu_weight: Weight,
+    kink_weight: Weight,
 }
 
 impl Default for Derivative {
@@ -49,7 +50,7 @@ impl Default for Derivative {
         Self {
             name: "derivative",
             summary: "integral of a fit to the derivative, weight exp(-1/(1e-6 + u²))",
-            relu_weight: Weight::AwayFromZero {
+            kink_weight: Weight::AwayFromZero {
                 offset: 1e-6,
                 power: 2,
             },
@@ -63,7 +64,7 @@ impl Derivative {
         Self {
             name: "derivative-u8",
             summary: "integral of a fit to the derivative, weight exp(-1/(1e-5 + u⁸))",
-            relu_weight: Weight::AwayFromZero {
+            kink_weight: Weight::AwayFromZero {
                 offset: 1e-5,
                 power: 8,
             },
@@ -82,22 +83,20 @@ impl Fit for Derivative {
 
     fn fit(
         &self,
-        activation: &Activation,
+        function: &dyn Function,
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
         check_degree(degree)?;
-        let anchor = match activation {
-            Activation::Relu => on.clamp(0.0),
-            Activation::Sigmoid | Activation::Tanh => on.centre(),
+        // sharpness 1: for ReLU the Sigmoid of x itself
+        let smooth = function.smooth(1.0);
+        let (anchor, weight) = match (&smooth, function.kink()) {
+            (None, None) => (on.centre(), Weight::Uniform),
+            (_, kink) => (on.clamp(kink.unwrap_or(0.0)), self.kink_weight),
         };
-        let weight = match activation {
-            Activation::Relu => self.relu_weight,
-            Activation::Sigmoid | Activation::Tanh => Weight::Uniform,
-        };
-        let slope = |x| match activation {
-            Activation::Relu => Activation::Sigmoid.value(x),
-            Activation::Sigmoid | Activation::Tanh => activation.derivative(x),
+        let slope = |x| match &smooth {
+            Some(smooth) => smooth.derivative(x),
+            None => function.derivative(x),
         };
         let slope = project(slope, weight, on, degree - 1, Basis::Chebyshev);
         // dx = half_width du
@@ -106,14 +105,15 @@ impl Fit for Derivative {
             *c *= on.half_width();
         }
         let at_anchor = Basis::Chebyshev.eval(&coefficients, on.to_unit(anchor));
-        coefficients[0] += activation.value(anchor) - at_anchor;
-        finish(*activation, coefficients, Basis::Chebyshev, on)
+        coefficients[0] += function.value(anchor) - at_anchor;
+        finish(function, coefficients, Basis::Chebyshev, on)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Activation;
 
     fn fit(activation: Activation, on: &str, degree: usize) -> Polynomial {
         Derivative::default()

@@ -16,7 +16,7 @@
 
 use super::{Fit, FitError, check_degree, finish};
 use crate::{
-    Activation, Basis, Interval, Polynomial,
+    Basis, Function, Interval, Polynomial,
     projection::{Weight, project},
 };
 
@@ -35,13 +35,13 @@ impl Fit for Legendre {
 
     fn fit(
         &self,
-        activation: &Activation,
+        function: &dyn Function,
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
         check_degree(degree)?;
-        let f = |x| activation.value(x);
+        let f = |x| function.value(x);
         let coefficients = project(f, Weight::Uniform, on, degree, Basis::Legendre);
-        finish(*activation, coefficients, Basis::Legendre, on)
+        finish(function, coefficients, Basis::Legendre, on)
     }
 }

@@ -8,24 +8,42 @@
 //! | `legendre` | `legendre.rs` | minimises `∫ (f - p)² du` |
 //! | `modified` | `modified.rs` | minimises `∫ (f - p)² exp(-1 / (1e-5 + u²)) du` |
 //! | `derivative`, `derivative-u8` | `derivative.rs` | has the derivative that is nearest to the activation's |
+//! | `interpolation` | `interpolation.rs` | passes through `f` at Chebyshev nodes |
+//! | `minimax` | `minimax.rs` | minimises `max \|f - p\|` |
+//! | `caratheodory-fejer` | `caratheodory_fejer.rs` | is nearly `minimax`, from one eigenvector |
+//! | `hermite` | `hermite.rs` | minimises `E (f(X) - p(X))²` for a normal `X` |
+//! | `fixed-point` | `fixed_point.rs` | is nearly `minimax` with coefficients of few bits |
+//! | [`Measured`] | `histogram.rs` | minimises `E (f(X) - p(X))²` for a measured `X` |
 //!
-//! A new method is one more file and one more line in [`methods`].
+//! The last one needs data, so it is made in code and not found by name. A new method is one more file and one more line in [`methods`].
 
+mod caratheodory_fejer;
 mod chebyshev;
 mod derivative;
+mod fixed_point;
+mod hermite;
+mod histogram;
+pub(crate) mod interpolation;
 mod legendre;
+mod minimax;
 mod modified;
 mod numerical;
 mod taylor;
 
+pub use caratheodory_fejer::CaratheodoryFejer;
 pub use chebyshev::Chebyshev;
 pub use derivative::Derivative;
+pub use fixed_point::{FixedPoint, Rounding};
+pub use hermite::Hermite;
+pub use histogram::{Histogram, HistogramError, Measured};
+pub use interpolation::Interpolation;
 pub use legendre::Legendre;
+pub use minimax::{Minimax, MinimaxReport};
 pub use modified::Modified;
 pub use numerical::Numerical;
 pub use taylor::Taylor;
 
-use crate::{Activation, Basis, Interval, Polynomial};
+use crate::{Basis, Function, Interval, Polynomial};
 
 /// The lowest degree a fit accepts: below it the activation would be a constant.
 pub const MIN_DEGREE: usize = 1;
@@ -41,15 +59,16 @@ pub trait Fit: Send + Sync {
     /// One line on what the method does.
     fn summary(&self) -> &'static str;
 
-    /// The polynomial of at most the given degree that stands in for `activation` on the interval
-    /// `on`.
+    /// The polynomial of at most the given degree that stands in for `function` (an
+    /// [`Activation`](crate::Activation), one of [`functions`](crate::functions), or your own) on
+    /// the interval `on`.
     ///
     /// # Errors
     /// [`FitError::Degree`] outside [`MIN_DEGREE`]`..=`[`MAX_DEGREE`]; [`FitError::Overflow`] if
     /// the polynomial exceeds double precision on the interval.
     fn fit(
         &self,
-        activation: &Activation,
+        function: &dyn Function,
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError>;
@@ -73,6 +92,25 @@ pub enum FitError {
         /// The names that would have been accepted, separated by commas.
         known: String,
     },
+    /// The Taylor coefficients that the method needs are not known.
+    #[error("no Taylor series is known for `{function}` at the centre of the interval")]
+    NoSeries {
+        /// The name of the function.
+        function: String,
+    },
+    /// The exchange algorithm found no polynomial whose error is level.
+    #[error(
+        "no equioscillation after {exchanges} exchanges: the largest error is {ratio:.3} times the lower bound"
+    )]
+    NotConverged {
+        /// How many exchanges were made.
+        exchanges: usize,
+        /// The largest error, in units of the proven lower bound.
+        ratio: f64,
+    },
+    /// There is nothing to fit on, or the pieces overlap.
+    #[error("the pieces of a union must be disjoint, in ascending order, and at least one")]
+    Pieces,
     /// The polynomial's terms exceed double precision on the interval.
     #[error(
         "the polynomial of degree {degree} overflows on {interval}: lower the degree or narrow the interval"
@@ -95,6 +133,11 @@ pub fn methods() -> Vec<Box<dyn Fit>> {
         Box::new(Modified),
         Box::new(Derivative::default()),
         Box::new(Derivative::eighth_power()),
+        Box::new(Interpolation),
+        Box::new(Minimax::default()),
+        Box::new(CaratheodoryFejer),
+        Box::new(Hermite::default()),
+        Box::new(FixedPoint::default()),
     ]
 }
 
@@ -127,15 +170,19 @@ fn check_degree(degree: usize) -> Result<(), FitError> {
 
 /// The last line of every fit: make the symmetry exact and check that the result is usable.
 fn finish(
-    activation: Activation,
+    function: &dyn Function,
     mut coefficients: Vec<f64>,
     basis: Basis,
     on: Interval,
 ) -> Result<Polynomial, FitError> {
     let degree = coefficients.len() - 1;
+    // Methods are linear in the function, or treat `x` and `-x` alike, so their polynomials inherit
+    // its symmetry up to rounding; and an evaluator saves the work for a coefficient that is
+    // exactly zero.
     if on.centre() == 0.0 {
+        let symmetry = function.symmetry();
         for (k, c) in coefficients.iter_mut().enumerate() {
-            if vanishes_by_symmetry(activation, k) {
+            if symmetry.kills(k) {
                 *c = 0.0;
             }
         }
@@ -153,22 +200,10 @@ fn finish(
     }
 }
 
-/// Whether the coefficient of degree `k` is exactly zero on every interval `[-l, l]`.
-///
-/// ReLU is `x/2` plus an even function, the Sigmoid 1/2 plus an odd one, tanh is odd. All methods
-/// are linear in the function and treat `x` and `-x` alike, so their polynomials inherit that, up
-/// to rounding; and an evaluator saves the work for a coefficient that is exactly zero.
-fn vanishes_by_symmetry(activation: Activation, k: usize) -> bool {
-    match activation {
-        Activation::Relu => !k.is_multiple_of(2) && k > 1,
-        Activation::Sigmoid => k.is_multiple_of(2) && k > 0,
-        Activation::Tanh => k.is_multiple_of(2),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Activation;
 
     #[test]
     fn every_method_has_its_own_name_and_is_found_by_it() {
@@ -183,7 +218,8 @@ mod tests {
     #[test]
     fn an_unknown_method_is_told_the_known_ones() {
         let error = method("guess").err().unwrap().to_string();
-        let known = "numerical, taylor, chebyshev, legendre, modified, derivative, derivative-u8";
+        let known = "numerical, taylor, chebyshev, legendre, modified, derivative, derivative-u8, \
+                     interpolation, minimax, caratheodory-fejer, hermite, fixed-point";
         assert_eq!(
             error,
             format!("unknown method `guess`: the known ones are {known}")

@@ -17,7 +17,7 @@
 
 use super::{Fit, FitError, check_degree, finish};
 use crate::{
-    Activation, Basis, Interval, Polynomial,
+    Basis, Function, Interval, Polynomial,
     projection::{Weight, project},
 };
 
@@ -36,17 +36,17 @@ impl Fit for Modified {
 
     fn fit(
         &self,
-        activation: &Activation,
+        function: &dyn Function,
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
         check_degree(degree)?;
-        let f = |x| activation.value(x);
+        let f = |x| function.value(x);
         let weight = Weight::AwayFromZero {
             offset: 1e-5,
             power: 2,
         };
         let coefficients = project(f, weight, on, degree, Basis::Chebyshev);
-        finish(*activation, coefficients, Basis::Chebyshev, on)
+        finish(function, coefficients, Basis::Chebyshev, on)
     }
 }

@@ -21,7 +21,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::{Fit, FitError, check_degree, finish};
-use crate::{Activation, Basis, Interval, Polynomial};
+use crate::{Basis, Function, Interval, Polynomial};
 
 /// Fewest samples that are taken.
 const FEWEST: usize = 201;
@@ -45,15 +45,15 @@ impl Fit for Numerical {
 
     fn fit(
         &self,
-        activation: &Activation,
+        function: &dyn Function,
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
         check_degree(degree)?;
         let enough = (2 * (degree + 1).pow(2) + 1).max(FEWEST);
         let points = self.points.unwrap_or(enough).max(degree + 1);
-        let coefficients = least_squares(|x| activation.value(x), on, degree, points);
-        finish(*activation, coefficients, Basis::Chebyshev, on)
+        let coefficients = least_squares(|x| function.value(x), on, degree, points);
+        finish(function, coefficients, Basis::Chebyshev, on)
     }
 }
 
@@ -88,6 +88,7 @@ fn least_squares(f: impl Fn(f64) -> f64, on: Interval, degree: usize, points: us
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Activation;
 
     #[test]
     fn polynomials_are_reproduced_to_rounding() {

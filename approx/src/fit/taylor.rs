@@ -23,7 +23,7 @@
 //! - Griewank & Walther (2008), Evaluating Derivatives, 2nd ed., ch. 13 (Taylor recurrences).
 
 use super::{Fit, FitError, check_degree, finish};
-use crate::{Activation, Basis, Interval, Polynomial, activation::softplus};
+use crate::{Basis, Function, Interval, Polynomial};
 
 /// The Taylor polynomial at the centre.
 ///
@@ -47,19 +47,22 @@ impl Fit for Taylor {
 
     fn fit(
         &self,
-        activation: &Activation,
+        function: &dyn Function,
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
         check_degree(degree)?;
         let centre = on.centre();
-        let series = match activation {
-            Activation::Relu => softplus_series(SHARPNESS / on.half_width(), centre, degree),
-            Activation::Sigmoid => sigmoid_series(centre, degree),
-            Activation::Tanh => tanh_series(centre, degree),
+        let smooth = function.smooth(SHARPNESS / on.half_width());
+        let series = match &smooth {
+            Some(smooth) => smooth.taylor(centre, degree),
+            None => function.taylor(centre, degree),
         };
+        let series = series.ok_or_else(|| FitError::NoSeries {
+            function: function.name().to_owned(),
+        })?;
         if centre == 0.0 {
-            return finish(*activation, series, Basis::Monomial, on);
+            return finish(function, series, Basis::Monomial, on);
         }
         // (x - c)^k = half_width^k u^k, and powers of u are positive sums of T_k: no cancellation
         let mut coefficients = vec![0.0];
@@ -71,105 +74,14 @@ impl Fit for Taylor {
             coefficients[0] += c;
         }
         coefficients.truncate(degree + 1);
-        finish(*activation, coefficients, Basis::Chebyshev, on)
+        finish(function, coefficients, Basis::Chebyshev, on)
     }
-}
-
-/// Taylor coefficients of tanh at `at`, those of `1, (x - at), …, (x - at)^order`.
-fn tanh_series(at: f64, order: usize) -> Vec<f64> {
-    let mut t = vec![at.tanh()];
-    for k in 0..order {
-        let square: f64 = (0..=k).map(|i| t[i] * t[k - i]).sum();
-        // 1 - tanh² without the cancellation in the tails
-        let next = if k == 0 {
-            Activation::Tanh.derivative(at)
-        } else {
-            -square
-        };
-        t.push(next / (k as f64 + 1.0));
-    }
-    t
-}
-
-/// Taylor coefficients of the Sigmoid at `at`.
-fn sigmoid_series(at: f64, order: usize) -> Vec<f64> {
-    let mut s = tanh_series(0.5 * at, order);
-    // d/dx of tanh(x/2) / 2: one half for the factor, one more for each derivative
-    let mut factor = 0.5;
-    for c in &mut s {
-        *c *= factor;
-        factor *= 0.5;
-    }
-    s[0] = Activation::Sigmoid.value(at);
-    s
-}
-
-/// Taylor coefficients of `ln(1 + exp(κ x)) / κ` at `at`: the integral of those of `sigmoid(κ x)`.
-fn softplus_series(kappa: f64, at: f64, order: usize) -> Vec<f64> {
-    let mut series = vec![softplus(kappa * at) / kappa];
-    let mut power = 1.0;
-    for (k, s) in sigmoid_series(kappa * at, order - 1)
-        .into_iter()
-        .enumerate()
-    {
-        series.push(power * s / (k as f64 + 1.0));
-        power *= kappa;
-    }
-    series
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn close(found: &[f64], expected: &[f64]) {
-        assert_eq!(found.len(), expected.len());
-        for (f, e) in found.iter().zip(expected) {
-            assert!((f - e).abs() < 1e-14, "{found:?} is not {expected:?}");
-        }
-    }
-
-    #[test]
-    fn the_series_at_zero_are_the_textbook_ones() {
-        let third = 1.0 / 3.0;
-        close(
-            &tanh_series(0.0, 7),
-            &[0.0, 1.0, 0.0, -third, 0.0, 2.0 / 15.0, 0.0, -17.0 / 315.0],
-        );
-        close(
-            &sigmoid_series(0.0, 5),
-            &[0.5, 0.25, 0.0, -1.0 / 48.0, 0.0, 1.0 / 480.0],
-        );
-        let softplus = [
-            2.0_f64.ln(),
-            0.5,
-            0.125,
-            0.0,
-            -1.0 / 192.0,
-            0.0,
-            1.0 / 2880.0,
-        ];
-        close(&softplus_series(1.0, 0.0, 6), &softplus);
-    }
-
-    #[test]
-    fn the_series_elsewhere_sum_to_the_function() {
-        for at in [-2.5, 0.3, 1.0] {
-            let x: f64 = at + 0.4;
-            let sum = |series: Vec<f64>| Basis::Monomial.eval(&series, 0.4);
-            assert!((sum(tanh_series(at, 63)) - x.tanh()).abs() < 1e-14, "{at}");
-            let sigmoid = Activation::Sigmoid.value(x);
-            assert!(
-                (sum(sigmoid_series(at, 63)) - sigmoid).abs() < 1e-14,
-                "{at}"
-            );
-            let soft = softplus(3.0 * x) / 3.0;
-            assert!(
-                (sum(softplus_series(3.0, at, 63)) - soft).abs() < 1e-14,
-                "{at}"
-            );
-        }
-    }
+    use crate::{Activation, series::softplus};
 
     #[test]
     fn within_the_radius_it_converges_and_beyond_it_does_not() {

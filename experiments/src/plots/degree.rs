@@ -2,7 +2,7 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Panel, Point, Scale, Series, Shape};
-use super::shared::{display_name, distinct, intervals, look, run_line};
+use super::shared::{display_name, distinct, drawn, intervals, look, run_line};
 use crate::rows::FitRow;
 use approx::Interval;
 
@@ -11,7 +11,7 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
     let good: Vec<FitRow> = rows
         .fit
         .iter()
-        .filter(|row| row.max_error.is_some_and(|error| error > 0.0))
+        .filter(|row| drawn(row) && row.max_error.is_some_and(|error| error > 0.0))
         .cloned()
         .collect();
     let (first, last) = (

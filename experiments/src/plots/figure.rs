@@ -141,13 +141,14 @@ const MARKERS: [Marker; 7] = [
 ];
 
 impl Look {
-    /// The `index`-th look; they repeat after seven.
+    /// The `index`-th look. Colours come back after seven, then with other dashes and markers.
     pub fn nth(index: usize) -> Self {
-        let index = index % PALETTE.len();
+        let (round, index) = (index / PALETTE.len(), index % PALETTE.len());
+        let turned = |by: usize| (index + by * round) % PALETTE.len();
         Self {
             colour: PALETTE[index],
-            dash: DASHES[index],
-            marker: MARKERS[index],
+            dash: DASHES[turned(5)],
+            marker: MARKERS[turned(2)],
             width: 1.8,
         }
     }

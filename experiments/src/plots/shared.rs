@@ -7,6 +7,24 @@ use approx::{Activation, Interval, Polynomial, methods};
 /// Points along the interval in a drawn curve.
 pub const CURVE_POINTS: usize = 401;
 
+/// The methods that figures of fits draw: the paper's, and the best possible polynomial to judge them by. More lines
+/// than these cannot be told apart; the table has every method.
+const DRAWN: [&str; 8] = [
+    "numerical",
+    "taylor",
+    "chebyshev",
+    "legendre",
+    "modified",
+    "derivative",
+    "derivative-u8",
+    "minimax",
+];
+
+/// Whether figures of fits draw this row.
+pub fn drawn(row: &FitRow) -> bool {
+    DRAWN.contains(&row.method.as_str())
+}
+
 /// The look of a method, the same in every figure.
 pub fn look(method: &str) -> Look {
     Look::nth(
@@ -56,7 +74,7 @@ pub fn shown(rows: &[FitRow]) -> Option<(Interval, usize, Vec<&FitRow>)> {
     let on = *intervals.get(intervals.len() / 2)?;
     let here: Vec<&FitRow> = rows
         .iter()
-        .filter(|row| row.is_on(on) && row.error.is_none())
+        .filter(|row| row.is_on(on) && row.error.is_none() && drawn(row))
         .collect();
     let degrees = || here.iter().map(|row| row.degree);
     let degree = degrees()

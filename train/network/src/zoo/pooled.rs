@@ -11,8 +11,7 @@ use crate::{Layer, Network, Nonlinearity};
 use approx::Activation;
 
 pub(super) const NAME: &str = "pooled";
-pub(super) const SUMMARY: &str =
-    "for accuracy: conv 5×5 (16) → pool → act → conv 5×5 (48) → pool → act → dense 128 → act → dense 10";
+pub(super) const SUMMARY: &str = "for accuracy: conv 5×5 (16) → pool → act → conv 5×5 (48) → pool → act → dense 128 → act → dense 10";
 
 pub(super) fn network() -> Network {
     let (input, normalisation) = super::digits();
