@@ -122,13 +122,13 @@ impl Model {
         }
     }
 
-    /// Whether an encrypted scheme can evaluate it: every activation is a polynomial.
+    /// Whether an encrypted scheme can evaluate it: every activation is a polynomial of degree 4 at most.
     pub fn is_polynomial(&self) -> bool {
         self.artifact
             .network
             .activations()
             .iter()
-            .all(|used| matches!(used, Nonlinearity::Polynomial { .. }))
+            .all(|used| matches!(used, Nonlinearity::Polynomial { polynomial, .. } if polynomial.degree() <= 4))
     }
 
     /// Plans, measures and records, unless the row is there. An error becomes a row if `keep_errors`.
@@ -162,7 +162,7 @@ impl Model {
         table.append(row)
     }
 
-    /// Test images that will be evaluated: known without reading them where all of them are asked for.
+    /// Test images that will be evaluated.
     fn images(
         &self,
         flags: &EvaluationFlags,

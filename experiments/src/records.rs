@@ -2,7 +2,7 @@
 //!
 //! A row is written in one piece and forced to disk before [`Table::append`] returns. A process that dies in the middle of a row leaves
 //! an incomplete last line, which the next [`Table::open`] cuts off. A row's [`Record::key`] holds its inputs, so that a run which is
-//! started again knows what it has and repeats nothing.
+//! started again knows what it has and repeats nothing; a row that holds an error is taken out then, and tried again.
 
 use anyhow::{Context, Result, bail};
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,12 +32,14 @@ pub struct Table<R> {
 }
 
 impl<R: Record> Table<R> {
-    /// Opens the table in `folder`, making it if need be and dropping a half-written last row.
+    /// Opens the table in `folder`, making it if need be and dropping a half-written last row and rows of errors.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(R::FILE);
-        if !path.exists() {
+        let before = Self::read(folder)?;
+        if !path.exists() || before.iter().any(|row| row.error().is_some()) {
+            let good: Vec<&R> = before.iter().filter(|row| row.error().is_none()).collect();
             let header = R::COLUMNS.join(",") + "\n";
-            write_whole(&path, header.as_bytes())?;
+            write_whole(&path, &[header.into_bytes(), lines(&good)?].concat())?;
         }
         let context = || format!("cannot open `{}`", path.display());
         let bytes = fs::read(&path).with_context(context)?;
@@ -97,13 +99,7 @@ impl<R: Record> Table<R> {
     pub fn append(&mut self, row: R) -> Result<()> {
         let key = row.key();
         assert!(!self.contains(&key), "the row {key} would be written twice");
-        let mut writer = csv::WriterBuilder::new()
-            .has_headers(false)
-            .from_writer(Vec::new());
-        writer
-            .serialize(&row)
-            .with_context(|| format!("cannot write the row {key}"))?;
-        let bytes = writer.into_inner().context("cannot finish a row")?;
+        let bytes = lines(&[&row])?;
         self.file
             .write_all(&bytes)
             .and_then(|()| self.file.sync_data())
@@ -112,6 +108,19 @@ impl<R: Record> Table<R> {
         self.rows.push(row);
         Ok(())
     }
+}
+
+/// The rows as lines of CSV.
+fn lines<R: Record>(rows: &[&R]) -> Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    for row in rows {
+        writer
+            .serialize(row)
+            .with_context(|| format!("cannot write the row {}", row.key()))?;
+    }
+    writer.into_inner().context("cannot finish a row")
 }
 
 /// Bytes up to and with the last line end outside quotes; what follows was being written when the process died.
@@ -186,12 +195,11 @@ mod tests {
         table.append(row(1, None)).unwrap();
         let path = folder.path().join(FitRow::FILE);
         let one = fs::read(&path).unwrap();
-        table
-            .append(row(
-                2,
-                Some("odd \"text\", with a comma\nand a second line"),
-            ))
-            .unwrap();
+        let odd = || FitRow {
+            method: "odd \"text\", with a comma\nand a second line".to_string(),
+            ..row(2, None)
+        };
+        table.append(odd()).unwrap();
         let two = fs::read(&path).unwrap();
         drop(table);
         for cut in one.len()..two.len() {
@@ -203,15 +211,24 @@ mod tests {
             );
             let mut table = Table::<FitRow>::open(folder.path()).unwrap();
             assert_eq!(fs::read(&path).unwrap(), one, "cut at byte {cut}");
-            assert!(!table.contains(&row(2, None).key()));
-            table
-                .append(row(
-                    2,
-                    Some("odd \"text\", with a comma\nand a second line"),
-                ))
-                .unwrap();
+            assert!(!table.contains(&odd().key()));
+            table.append(odd()).unwrap();
             assert_eq!(fs::read(&path).unwrap(), two, "cut at byte {cut}");
         }
+    }
+
+    #[test]
+    fn errors_are_taken_out_and_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut table = Table::open(folder.path()).unwrap();
+        for (degree, error) in [(1, None), (2, Some("no memory")), (3, None)] {
+            table.append(row(degree, error)).unwrap();
+        }
+        drop(table);
+        let table = Table::<FitRow>::open(folder.path()).unwrap();
+        assert_eq!(table.rows(), [row(1, None), row(3, None)]);
+        assert!(!table.contains(&row(2, None).key()));
+        assert_eq!(Table::<FitRow>::read(folder.path()).unwrap(), table.rows());
     }
 
     #[test]

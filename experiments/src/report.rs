@@ -76,7 +76,7 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
             .collect();
         writeln!(
             text,
-            "## {heading}\n\nThis part alone: `{command}`\n\n{}\n",
+            "## {heading}\n\nMade by `{command}`\n\n{}\n",
             parts.join("\n\n")
         )
     };
@@ -90,7 +90,7 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
         ];
         section(
             "Evaluation on encrypted images",
-            "cryptodl encrypt --scheme all",
+            &manifest.first.command.join(" "),
             &parts,
         )?;
     }

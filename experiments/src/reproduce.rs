@@ -22,10 +22,10 @@ use approx::Interval;
 use serde_json::json;
 use std::fs;
 
-/// Half-widths of the intervals: normalised inputs, what batch norm leaves, and the paper's raw pixels.
-const HALF_WIDTHS: [f64; 3] = [1.0, 8.0, 255.0];
+/// Half-widths of the intervals: the paper's scaled pixels, what batch norm leaves, and the paper's raw pixels.
+const HALF_WIDTHS: [f64; 3] = [1.0, 4.0, 255.0];
 /// Of `--quick`.
-const QUICK_HALF_WIDTHS: [f64; 1] = [8.0];
+const QUICK_HALF_WIDTHS: [f64; 1] = [4.0];
 /// Test images of `--quick`.
 const QUICK_IMAGES: usize = 256;
 const LAST_DEGREE: usize = 9;

@@ -100,7 +100,7 @@ pub(crate) fn evaluate<S: Scheme>(
             stage: "decrypt".into(),
             done: round / rounds,
         });
-        if let Some(bits) = client.noise_bits_left(&outputs) {
+        if let Some(bits) = client.noise_bits_left(&outputs)? {
             if bits <= 0.0 {
                 return Err(EvalError::Noise { bits });
             }

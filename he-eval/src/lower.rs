@@ -59,6 +59,7 @@ pub fn lower(artifact: &Artifact) -> Result<Graph<f64>, LowerError> {
         affine: Affine::normalisation(&network.normalisation),
         pool: None,
         stage: None,
+        opened: 0,
     };
     for (index, (layer, &shape)) in network.layers.iter().zip(&shapes).enumerate() {
         lowering.layer(index, layer, shape, artifact)?;
@@ -84,6 +85,8 @@ struct Lowering {
     pool: Option<Pool>,
     /// The linear layer that later layers may still change.
     stage: Option<Stage>,
+    /// Index of the layer that `stage` began with.
+    opened: usize,
 }
 
 impl Lowering {
@@ -133,7 +136,7 @@ impl Lowering {
 
     /// Opens a new linear stage on the shape that the layers see.
     fn open(&mut self, index: usize, padding: usize, make: impl FnOnce(Shape) -> Stage) {
-        self.emit_stage(index);
+        self.emit_stage();
         if self
             .pool
             .is_some_and(|pool| !pool.merges(self.shape, padding))
@@ -145,7 +148,11 @@ impl Lowering {
         if let Some(pool) = self.pool.take() {
             stage.after_pool(pool, self.shape);
         }
-        self.stage = Some(stage);
+        self.begin(index, stage);
+    }
+
+    fn begin(&mut self, index: usize, stage: Stage) {
+        (self.opened, self.stage) = (index, Some(stage));
     }
 
     /// Emits a waiting mean pooling as a linear layer of its own.
@@ -153,15 +160,15 @@ impl Lowering {
         if let Some(pool) = self.pool.take() {
             let mut stage = Stage::identity(self.shape);
             stage.then_pool(pool, pool.output(self.shape));
-            self.stage = Some(stage);
-            self.emit_stage(index);
+            self.begin(index, stage);
+            self.emit_stage();
         }
     }
 
-    fn emit_stage(&mut self, index: usize) {
+    fn emit_stage(&mut self) {
         if let Some(stage) = self.stage.take() {
             self.nodes.push(Node {
-                name: format!("layers.{index}"),
+                name: format!("layers.{}", self.opened),
                 operation: Operation::Linear(stage.emit(&self.affine)),
             });
             self.shape = stage.output;
@@ -172,7 +179,7 @@ impl Lowering {
     fn activation(&mut self, index: usize, nonlinearity: &Nonlinearity) -> Result<(), LowerError> {
         if self.stage.is_none() {
             self.close_pool(index);
-            self.stage = Some(Stage::identity(self.shape));
+            self.begin(index, Stage::identity(self.shape));
         }
         let stage = self.stage.as_mut().expect("opened above");
         let channels = stage.output.channels;
@@ -194,7 +201,7 @@ impl Lowering {
                         lower: vec![monic.lower; channels],
                         positions: stage.output.height * stage.output.width,
                     };
-                    self.emit_stage(index);
+                    self.emit_stage();
                     self.affine = Affine::uniform(channels, monic.factor, monic.constant);
                     self.push(index, Operation::Power(power));
                     return Ok(());
@@ -202,7 +209,7 @@ impl Lowering {
                 _ => Operation::Function(Function::Polynomial(polynomial.clone())),
             },
         };
-        self.emit_stage(index);
+        self.emit_stage();
         self.push(index, operation);
         Ok(())
     }
@@ -217,9 +224,9 @@ impl Lowering {
     fn finish(mut self, layers: usize) -> Vec<Node<f64>> {
         self.close_pool(layers);
         if self.stage.is_none() && !self.affine.is_identity() {
-            self.stage = Some(Stage::identity(self.shape));
+            self.begin(layers, Stage::identity(self.shape));
         }
-        self.emit_stage(layers);
+        self.emit_stage();
         self.nodes
     }
 }

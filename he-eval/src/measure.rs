@@ -175,11 +175,14 @@ impl Run<'_> {
                 accuracy_integer,
             ));
         }
+        if scheme != "bfv" {
+            return Err(crate::unknown_scheme(scheme));
+        }
         let (plan, bfv) = Plan::bfv(self.name, &integer, self.labels.len(), self.options)?;
         let encryption = plan.encryption.expect("an encrypted plan says how");
         system::reset_peak_rss();
         let result = evaluate(&integer, &bfv, self.pixels, observe)?;
-        let shares = encryption.parameters.plain_bits.len();
+        let shares = encryption.parameters.plain_moduli.len();
         Ok(Measurement {
             security_bits: Some(encryption.security_bits),
             ring_degree: Some(encryption.parameters.ring_degree),

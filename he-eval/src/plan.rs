@@ -215,8 +215,8 @@ impl fmt::Display for Plan {
             p.ring_degree,
             p.log2_q,
             p.prime_bits.len(),
-            p.plain_bits.len(),
-            p.plain_bits[0]
+            p.plain_moduli.len(),
+            p.plain_bits
         )?;
         writeln!(
             f,

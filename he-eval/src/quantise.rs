@@ -21,7 +21,8 @@ use crate::graph::{Graph, Linear, Matrix, Node, Operation, PADDING, Power, Tile}
 /// Largest ratio between the scales of two channels of a layer.
 const SPREAD: f64 = 1.25;
 
-/// How many bits the integers get.
+/// How many bits the integers get. The defaults of [`Options`](crate::Options) were chosen on
+/// training images, where 6 and 4 bits lose less than 0.1 % of accuracy.
 #[derive(Clone, Copy, Debug)]
 pub struct Quantisation {
     /// Bits of a weight with its sign, 2 to 12.
@@ -46,6 +47,18 @@ pub enum QuantiseError {
     NotPolynomial {
         /// The node's name.
         node: String,
+    },
+    /// A row too large for sums that must be exact.
+    #[error(
+        "the weights of one output of `{node}` sum to {sum}, and sums are exact below {limit}: use fewer --weight-bits"
+    )]
+    RowSum {
+        /// The node's name.
+        node: String,
+        /// Sum of the absolute weights.
+        sum: i64,
+        /// What the kernels can take.
+        limit: i64,
     },
     /// The integers outgrow 255 bits.
     #[error(
@@ -79,6 +92,7 @@ pub fn quantise(graph: &Graph<f64>, bits: Quantisation) -> Result<Graph<i64>, Qu
         let operation = match &node.operation {
             Operation::Linear(linear) => {
                 let (integer, rows) = quantise_linear(linear, &scale, positions, largest);
+                check_row_sums(&integer, &node.name)?;
                 (scale, positions) = (rows, linear.positions);
                 Operation::Linear(integer)
             }
@@ -159,6 +173,25 @@ fn quantise_linear(
         positions: linear.positions,
     };
     (integer, output_scale)
+}
+
+/// The largest `Σ |w|` of a row: the linear kernels sum 31-bit halves in 53-bit mantissas.
+pub const MAX_ROW_SUM: i64 = 1 << 22;
+
+fn check_row_sums(linear: &Linear<i64>, node: &str) -> Result<(), QuantiseError> {
+    for matrix in &linear.matrices {
+        for row in 0..matrix.rows {
+            let sum = matrix.row(row).iter().map(|w| w.abs()).sum();
+            if sum >= MAX_ROW_SUM {
+                return Err(QuantiseError::RowSum {
+                    node: node.into(),
+                    sum,
+                    limit: MAX_ROW_SUM,
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `α` of each row: as large as the row's largest weight allows, but within [`SPREAD`] of the least.

@@ -28,7 +28,7 @@ pub trait Scheme: Sync {
         1
     }
 
-    /// Generates fresh keys from the operating system's randomness.
+    /// Generates fresh keys with a cryptographic generator seeded by the operating system.
     ///
     /// # Errors
     /// When the encryption library refuses the parameters.
@@ -65,9 +65,12 @@ pub trait Client: Sync {
         images: usize,
     ) -> Result<Vec<Vec<f64>>, EvalError>;
 
-    /// Bits between the noise of the worst output and the decryption bound.
-    fn noise_bits_left(&self, _shares: &[Vec<Self::Value>]) -> Option<f64> {
-        None
+    /// Bits between the noise of the worst output and the decryption bound; none without noise.
+    ///
+    /// # Errors
+    /// When the encryption library fails.
+    fn noise_bits_left(&self, _shares: &[Vec<Self::Value>]) -> Result<Option<f64>, EvalError> {
+        Ok(None)
     }
 }
 

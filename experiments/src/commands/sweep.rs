@@ -82,9 +82,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         bar.set_message(key.clone());
         point.record(&mut source, &mut run, &mut table, None, true)?;
         if let Some(row) = table.rows().last() {
-            let result = row.test_accuracy.map_or_else(
+            let result = row.validation_accuracy.map_or_else(
                 || row.error.clone().unwrap_or_default(),
-                |accuracy| format!("{:.2} %", 100.0 * accuracy),
+                |accuracy| format!("validation {:.2} %", 100.0 * accuracy),
             );
             progress::say(&bar, &format!("{key}: {result}"));
         }

@@ -31,20 +31,21 @@ pub fn summary(rows: &Rows, manifest: &Manifest) -> Result<String> {
             .iter()
             .filter(|row| row.infer_s.is_some() && row.accuracy_encrypted.is_some())
             .collect();
-        let common = |images: usize| {
+        let common = |images: usize, float: Option<f64>, integer: Option<f64>| {
             vec![
                 model.clone(),
                 of_model.first().map_or(String::new(), |row| {
                     format!("{} {} {}", row.activation, row.method, row.degree)
                 }),
                 images.to_string(),
-                percent(float.map(|(value, _)| value)),
-                percent(integer.map(|(value, _)| value)),
+                percent(float),
+                percent(integer),
             ]
         };
         if encrypted.is_empty() {
             let images = of_model.iter().map(|row| row.images).max().unwrap_or(0);
-            lines.push([common(images), vec!["–".to_string(); 5]].concat());
+            let (float, integer) = (float.map(|(v, _)| v), integer.map(|(v, _)| v));
+            lines.push([common(images, float, integer), vec!["–".to_string(); 5]].concat());
         }
         for row in encrypted {
             let measured = vec![
@@ -59,7 +60,8 @@ pub fn summary(rows: &Rows, manifest: &Manifest) -> Result<String> {
                 shown(row.infer_s, seconds),
                 shown(row.images_per_hour, count),
             ];
-            lines.push([common(row.images), measured].concat());
+            let common = common(row.images, row.accuracy_float, row.accuracy_integer);
+            lines.push([common, measured].concat());
         }
     }
     let header = [

@@ -115,9 +115,11 @@ pub fn methods(folder: &Path, rows: &Rows) -> Result<String> {
             let of_method = trained
                 .iter()
                 .filter(|row| row.activation == "relu" && row.method == method.name);
+            // chosen by the held-out images, so that the test accuracy is that of a choice made without it
             let best = of_method
-                .filter_map(|row| Some((row.test_accuracy?, row)))
-                .max_by(|(a, _), (b, _)| a.total_cmp(b));
+                .filter_map(|row| Some((row.validation_accuracy?, row.test_accuracy?, row)))
+                .max_by(|(a, ..), (b, ..)| a.total_cmp(b))
+                .map(|(_, test, row)| (test, row));
             let ours = best.map_or(
                 "not measured here: `cryptodl sweep degree`".to_string(),
                 |(value, row)| {
@@ -141,7 +143,10 @@ pub fn methods(folder: &Path, rows: &Rows) -> Result<String> {
         .collect();
     Ok(format!(
         "ReLU replaced by each method's polynomial, network retrained, MNIST:\n\n{}",
-        table(&["method", "paper", "how sure", "best of ours"], &lines)
+        table(
+            &["method", "paper", "how sure", "best of ours by validation"],
+            &lines
+        )
     ))
 }
 

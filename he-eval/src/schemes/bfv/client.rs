@@ -53,7 +53,7 @@ impl BfvClient {
 }
 
 impl Share {
-    /// A uniformly random ternary secret from the operating system's generator.
+    /// A uniformly random ternary secret from a cryptographic generator seeded by the system.
     fn generate(parameters: &Arc<BfvParameters>) -> Result<Self, EvalError> {
         let mut rng = rand::rng();
         let ternary: Zeroizing<Vec<i64>> = Zeroizing::new(
@@ -169,12 +169,14 @@ impl Client for BfvClient {
             .collect()
     }
 
-    fn noise_bits_left(&self, shares: &[Vec<Ciphertext>]) -> Option<f64> {
-        let pairs = self.shares.iter().zip(shares);
-        pairs
-            .flat_map(|(share, values)| values.iter().map(move |v| share.noise_bits_left(v).ok()))
-            .reduce(|a, b| Some(a?.min(b?)))
-            .flatten()
+    fn noise_bits_left(&self, shares: &[Vec<Ciphertext>]) -> Result<Option<f64>, EvalError> {
+        let mut least = f64::INFINITY;
+        for (share, values) in self.shares.iter().zip(shares) {
+            for value in values {
+                least = least.min(share.noise_bits_left(value)?);
+            }
+        }
+        Ok(Some(least))
     }
 }
 

@@ -19,15 +19,18 @@
 
 use rayon::prelude::*;
 
-use crate::graph::{Linear, Matrix, PADDING, Tile};
+use crate::{
+    graph::{Linear, Matrix, PADDING, Tile},
+    quantise::MAX_ROW_SUM,
+};
 
 /// Columns of one block: 16 AVX-512 registers' worth of words.
 const BLOCK: usize = 128;
 /// Bits of the low half of a residue.
 const HALF_BITS: u32 = 31;
 const SHIFT: f64 = (1u64 << HALF_BITS) as f64;
-/// `Σ |w|` of a row must stay below this for sums of 31-bit halves to be exact in `f64`.
-pub const MAX_ROW_SUM: i64 = 1 << (53 - HALF_BITS);
+// a row of weights and a half of a residue fill the mantissa of an f64 at most
+const _: () = assert!(MAX_ROW_SUM <= 1 << (53 - HALF_BITS));
 
 /// The residues of all input values modulo one prime.
 pub struct Residues<'a> {
@@ -40,7 +43,7 @@ pub struct Residues<'a> {
 /// Applies `layer` to `inputs`, writing one slice of words for each output value.
 ///
 /// # Panics
-/// When a row of weights is so large that sums would not be exact (quantisation never makes one),
+/// When a row of weights is so large that sums would not be exact (quantisation refuses to make one),
 /// or slices have different lengths.
 pub fn apply(layer: &Linear<i64>, inputs: &Residues<'_>, bias: &[u64], outputs: Vec<&mut [u64]>) {
     let packed: Vec<Packed> = layer.matrices.iter().map(Packed::new).collect();

@@ -10,8 +10,8 @@
 //! - Integers larger than one plaintext modulus are split by the Chinese remainder theorem into
 //!   *shares*, each an ordinary BFV evaluation.
 //!
-//! Secret keys are ternary, so the security table applies as it stands; noise is centred binomial
-//! of variance 10. `fhe` has no special primes: the key-switching modulus is the ciphertext one.
+//! Secret keys are ternary, as the security table wants; noise is centred binomial of variance 10
+//! (deviation 3.16, where the table assumes 3.2). `fhe` has no special primes: the key-switching modulus is the ciphertext one.
 //!
 //! # What is worked around in `fhe` 0.1.1
 //! - A plaintext modulus at or above the first ciphertext prime decrypts wrong without a word: the

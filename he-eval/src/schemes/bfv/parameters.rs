@@ -15,6 +15,8 @@ use crate::{
 
 /// Largest plaintext modulus, in bits: 43 and 44 bits panic in `fhe` 0.1.1.
 const MAX_PLAIN_BITS: u32 = 42;
+/// Outputs are put together in 256-bit integers.
+const MAX_VALUE_BITS: u32 = 250;
 /// Smallest plaintext modulus, in bits: below it batching primes run out for large rings.
 const MIN_PLAIN_BITS: u32 = 20;
 /// Largest ciphertext prime of `fhe`, in bits.
@@ -35,8 +37,10 @@ pub struct BfvPlan {
     pub ring_degree: usize,
     /// Bits of each ciphertext prime.
     pub prime_bits: Vec<usize>,
-    /// Bits of each plaintext modulus; their product holds the largest output.
-    pub plain_bits: Vec<u32>,
+    /// Bits of each plaintext modulus.
+    pub plain_bits: u32,
+    /// The plaintext moduli; their product holds the largest output.
+    pub plain_moduli: Vec<u64>,
     /// log2 of the ciphertext modulus (there are no special primes), at most.
     pub log2_q: f64,
     /// Bits of the largest output with its sign, for any image.
@@ -85,12 +89,18 @@ impl BfvPlan {
         limit: usize,
         value_bits: u32,
     ) -> Option<Self> {
-        // the moduli are the primes next below 2^b, so their product is within a bit of 2^Σb
+        // one bit more than the value: the primes next below 2^b fall short of it
         let total_bits = value_bits + 1;
+        if total_bits > MAX_VALUE_BITS {
+            return None;
+        }
         let fewest = total_bits.div_ceil(MAX_PLAIN_BITS);
         let most = total_bits.div_ceil(MIN_PLAIN_BITS);
         for shares in fewest..=most {
             let bits = total_bits.div_ceil(shares).max(MIN_PLAIN_BITS);
+            let Some(plain_moduli) = plain_moduli(ring_degree, bits, shares, value_bits) else {
+                continue;
+            };
             // two primes at least: a relinearisation key needs them
             for primes in 2..=limit / MIN_PRIME_BITS {
                 let prime_bits = (limit / primes).min(MAX_PRIME_BITS);
@@ -102,7 +112,8 @@ impl BfvPlan {
                     return Some(Self {
                         ring_degree,
                         prime_bits: vec![prime_bits; primes],
-                        plain_bits: vec![bits; shares as usize],
+                        plain_bits: bits,
+                        plain_moduli,
                         log2_q,
                         value_bits,
                         noise_bits_left: room,
@@ -115,16 +126,9 @@ impl BfvPlan {
 
     /// The parameters of `fhe`, one for each plaintext modulus.
     pub(super) fn build(&self) -> Result<Vec<Arc<BfvParameters>>, EvalError> {
-        let mut moduli: Vec<u64> = Vec::new();
-        for &bits in &self.plain_bits {
-            let below = moduli.last().copied().unwrap_or(1 << bits);
-            let modulus = generate_prime(bits as usize, 2 * self.ring_degree as u64, below)
-                .ok_or_else(|| EvalError::Library(format!("no {bits}-bit batching prime left")))?;
-            moduli.push(modulus);
-        }
-        moduli
-            .into_iter()
-            .map(|modulus| {
+        self.plain_moduli
+            .iter()
+            .map(|&modulus| {
                 BfvParametersBuilder::new()
                     .set_degree(self.ring_degree)
                     .set_plaintext_modulus(modulus)
@@ -134,6 +138,22 @@ impl BfvPlan {
             })
             .collect()
     }
+}
+
+/// The `count` batching primes next below `2^bits`, if there are and their product is above
+/// `2^value_bits`.
+fn plain_moduli(ring_degree: usize, bits: u32, count: u32, value_bits: u32) -> Option<Vec<u64>> {
+    let mut moduli: Vec<u64> = Vec::new();
+    for _ in 0..count {
+        let below = moduli.last().copied().unwrap_or(1 << bits);
+        moduli.push(generate_prime(
+            bits as usize,
+            2 * ring_degree as u64,
+            below,
+        )?);
+    }
+    let product_bits: f64 = moduli.iter().map(|&m| (m as f64).log2()).sum();
+    (product_bits > f64::from(value_bits)).then_some(moduli)
 }
 
 /// Bits of the largest output that any image can produce, with its sign.
