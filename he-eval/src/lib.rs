@@ -1,8 +1,21 @@
 //! Evaluates trained networks on encrypted images, and measures what that costs.
 //!
-//! The road: [`lower`] folds an artifact into a [`graph::Graph`] of bare linear layers and
+//! The road: [`lower()`] folds an artifact into a [`graph::Graph`] of bare linear layers and
 //! activations, [`quantise`](quantise::quantise) makes its weights small integers, [`plan`]
 //! chooses parameters and predicts the cost, and [`measure`] encrypts, evaluates and decrypts.
+//!
+//! ```no_run
+//! use cryptodl_he_eval::{Options, measure, plan};
+//! use cryptodl_network::Artifact;
+//!
+//! let artifact = Artifact::load("results/models/cryptonets.safetensors".as_ref())?;
+//! let (pixels, labels) = (vec![0; 784], vec![7]);
+//! let options = Options::default();
+//! println!("{}", plan("bfv", &artifact, labels.len(), &options)?);
+//! let measured = measure("bfv", &artifact, &pixels, &labels, &options, &mut |_| ())?;
+//! println!("{} images an hour", measured.images_per_hour);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -10,7 +23,7 @@
 //! | [`mod@lower`] | batch norm, pooling, normalisation and interval map folded into linear layers |
 //! | [`mod@quantise`] | integer weights with per-channel scales, and provable bounds |
 //! | [`scheme`] | the roles `Client`, `Server`, `Scheme` |
-//! | [`schemes`] | `clear`, `clear-integer`, `bfv` |
+//! | [`mod@schemes`] | `clear`, `clear-integer`, `bfv` |
 //! | [`run`] | the one interpreter for all schemes |
 //! | [`security`] | the 128-bit table |
 //!

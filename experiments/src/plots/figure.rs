@@ -153,6 +153,16 @@ impl Look {
         }
     }
 
+    /// A thin dashed black line, for the best that the others could do.
+    pub fn bound() -> Self {
+        Self {
+            colour: BLACK,
+            dash: &[5.0, 3.5],
+            marker: Marker::Diamond,
+            width: 1.3,
+        }
+    }
+
     /// A solid black line, for what the others imitate.
     pub fn reference() -> Self {
         Self {

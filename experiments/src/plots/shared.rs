@@ -27,6 +27,9 @@ pub fn drawn(row: &FitRow) -> bool {
 
 /// The look of a method, the same in every figure.
 pub fn look(method: &str) -> Look {
+    if method == "minimax" {
+        return Look::bound();
+    }
     Look::nth(
         methods()
             .iter()
