@@ -60,7 +60,7 @@ pub struct Arguments {
     /// One knob of the recipe; may be given again.
     #[arg(long, value_name = "KNOB=VALUE")]
     set: Vec<String>,
-    /// Where to keep the trained network [default: RESULTS/RUN_ID/models/NETWORK-ACTIVATION-METHOD-DEGREE-SEED.safetensors].
+    /// Where to keep the trained network [default: RESULTS/RUN_ID/models/INPUTS.safetensors].
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     #[command(flatten)]
@@ -105,19 +105,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         activation,
         method,
         degree,
+        on,
         ..
     } = &point.stand_in;
-    let name = if method == EXACT {
-        format!(
-            "{}-{activation}-{EXACT}-{}",
-            point.network, point.recipe.seed
-        )
+    // everything that the key of a row holds, so that no training overwrites another
+    let stand_in = if method == EXACT {
+        EXACT.to_string()
     } else {
-        format!(
-            "{}-{activation}-{method}-{degree}-{}",
-            point.network, point.recipe.seed
-        )
+        format!("{method}-{degree}-{}to{}", on.low(), on.high())
     };
+    let name = format!(
+        "{}-{}-{activation}-{stand_in}-seed{}-epochs{}",
+        point.network, point.dataset, point.recipe.seed, point.recipe.epochs
+    );
     let path = arguments.save.clone().unwrap_or_else(|| {
         run.path()
             .join("models")
