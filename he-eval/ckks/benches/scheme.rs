@@ -1,0 +1,82 @@
+//! What each operation of the scheme takes, at the parameters of a network of depth three.
+
+use cryptodl_ckks::{Ciphertext, Evaluator, Literal, Parameters, SecretKey, SeededCiphertext};
+use divan::{Bencher, black_box};
+
+fn main() {
+    divan::main();
+}
+
+struct Setup {
+    secret: SecretKey,
+    evaluator: Evaluator,
+    slots: Vec<f64>,
+}
+
+const PRIMES: [u32; 4] = [40, 40, 48, 48];
+const SCALE: f64 = (1u64 << 27) as f64;
+
+fn setup(special: &[u32]) -> Setup {
+    let parameters = Parameters::new(&Literal {
+        ring_degree: 8192,
+        prime_bits: PRIMES.to_vec(),
+        special_bits: special.to_vec(),
+    })
+    .unwrap();
+    let secret = SecretKey::generate(&parameters);
+    let evaluator = Evaluator::new(&parameters, Some(secret.relinearisation_key())).unwrap();
+    Setup {
+        secret,
+        evaluator,
+        slots: (0..8192).map(|i| f64::from(i).sin()).collect(),
+    }
+}
+
+impl Setup {
+    fn seeded(&self) -> SeededCiphertext {
+        self.secret.encrypt(&self.slots, SCALE, PRIMES.len()).unwrap()
+    }
+
+    fn fresh(&self) -> Ciphertext {
+        self.seeded().expand()
+    }
+}
+
+#[divan::bench]
+fn encrypt(bencher: Bencher) {
+    let setup = setup(&[]);
+    bencher.bench(|| setup.seeded());
+}
+
+#[divan::bench]
+fn expand(bencher: Bencher) {
+    let seeded = setup(&[]).seeded();
+    bencher.bench(|| black_box(&seeded).expand());
+}
+
+#[divan::bench]
+fn decrypt(bencher: Bencher) {
+    let setup = setup(&[]);
+    let c = setup.fresh().drop_to(2).unwrap();
+    bencher.bench(|| setup.secret.decrypt(black_box(&c)).unwrap());
+}
+
+#[divan::bench]
+fn multiply(bencher: Bencher) {
+    let setup = setup(&[]);
+    let c = setup.fresh();
+    bencher.bench(|| setup.evaluator.multiply(black_box(&c), &c).unwrap());
+}
+
+/// Relinearise and rescale, a group of four on one thread; the time is that of all four.
+#[divan::bench(args = [&[][..], &[48]], consts = [2, 3, 4])]
+fn relinearise_rescale_4<const N: usize>(bencher: Bencher, special: &[u32]) {
+    if special.is_empty() || N < 4 {
+        let setup = setup(if special.is_empty() { &[] } else { &[40] });
+        let c = setup.fresh().drop_to(N).unwrap();
+        let square = setup.evaluator.multiply(&c, &c).unwrap();
+        let four = vec![square; 4];
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        bencher.bench(|| pool.install(|| setup.evaluator.rescale_all(black_box(&four)).unwrap()));
+    }
+}

@@ -1,0 +1,235 @@
+//! What the server does: everything that needs no secret key.
+
+use rayon::prelude::*;
+
+use crate::{
+    Ciphertext, Error, Parameters, RelinearisationKey,
+    switch::{Rows, Switch},
+    vector,
+};
+
+/// Evaluates on ciphertexts. It holds a relinearisation key at most, never a secret one.
+#[derive(Clone)]
+pub struct Evaluator {
+    parameters: Parameters,
+    key: Option<RelinearisationKey>,
+}
+
+/// Ciphertexts that are relinearised together, so that the key is read from memory once for all.
+const GROUP: usize = 4;
+
+impl Evaluator {
+    /// An evaluator; without a key it cannot relinearise.
+    ///
+    /// # Errors
+    /// When the key belongs to other parameters.
+    pub fn new(parameters: &Parameters, key: Option<RelinearisationKey>) -> Result<Self, Error> {
+        if key.as_ref().is_some_and(|key| key.parameters != *parameters) {
+            return Err(Error::Mismatch("the key is of other parameters".into()));
+        }
+        Ok(Self {
+            parameters: parameters.clone(),
+            key,
+        })
+    }
+
+    /// The parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The sum. Ciphertexts of different numbers of primes meet at the smaller.
+    ///
+    /// # Errors
+    /// When the scales differ by more than a millionth.
+    pub fn add(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        self.check(b)?;
+        // one sum of many has no reason to be more exact than its terms
+        if (a.scale / b.scale - 1.0).abs() > 1e-6 {
+            return Err(Error::Mismatch(format!(
+                "scales 2^{:.3} and 2^{:.3}",
+                a.scale.log2(),
+                b.scale.log2()
+            )));
+        }
+        let (long, short) = if a.parts >= b.parts { (a, b) } else { (b, a) };
+        let mut sum = long.drop_to(a.primes.min(b.primes))?;
+        for part in 0..short.parts {
+            for prime in 0..sum.primes {
+                let m = self.parameters.modulus(prime);
+                vector::add(m, sum.row_mut(part, prime), short.row(part, prime));
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Adds a number to every slot.
+    ///
+    /// # Errors
+    /// When the ciphertext belongs to other parameters, or the number is not one.
+    pub fn add_number(&self, a: &Ciphertext, number: f64) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        self.check_number(number * a.scale)?;
+        let mut sum = a.clone();
+        for prime in 0..sum.primes {
+            let m = *self.parameters.modulus(prime);
+            let residue = m.from_f64(number * a.scale);
+            for x in sum.row_mut(0, prime) {
+                *x = m.add(*x, residue);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Multiplies every slot by a number, which is rounded to a multiple of `1 / number_scale`; the
+    /// scale grows by `number_scale`.
+    ///
+    /// # Errors
+    /// When the ciphertext belongs to other parameters, or the number is not one.
+    pub fn multiply_number(
+        &self,
+        a: &Ciphertext,
+        number: f64,
+        number_scale: f64,
+    ) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        self.check_number(number * number_scale)?;
+        let mut product = a.clone();
+        product.scale *= number_scale;
+        for part in 0..product.parts {
+            for prime in 0..product.primes {
+                let m = *self.parameters.modulus(prime);
+                let factor = m.from_f64(number * number_scale);
+                vector::scale(&m, product.row_mut(part, prime), factor);
+            }
+        }
+        Ok(product)
+    }
+
+    /// The product, of three parts. Different numbers of primes meet at the smaller.
+    ///
+    /// # Errors
+    /// When an operand belongs to other parameters or was not relinearised.
+    pub fn multiply(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, Error> {
+        for c in [a, b] {
+            self.check(c)?;
+            if c.parts != 2 {
+                return Err(Error::Mismatch("relinearise before multiplying again".into()));
+            }
+        }
+        let primes = a.primes.min(b.primes);
+        let mut product = Ciphertext::zero(&self.parameters, 3, primes, a.scale * b.scale);
+        for prime in 0..primes {
+            let m = self.parameters.modulus(prime);
+            for part in 0..3 {
+                let pairs: Vec<(&[u64], &[u64])> = (0..=part.min(1))
+                    .filter(|i| part - i < 2)
+                    .map(|i| (a.row(i, prime), b.row(part - i, prime)))
+                    .collect();
+                vector::dot(m, &pairs, product.row_mut(part, prime));
+            }
+        }
+        Ok(product)
+    }
+
+    /// Three parts to two.
+    ///
+    /// # Errors
+    /// Without a key.
+    pub fn relinearise(&self, a: &Ciphertext) -> Result<Ciphertext, Error> {
+        self.switch_one(a, false)
+    }
+
+    /// Divides by the last prime; three parts become two on the way.
+    ///
+    /// # Errors
+    /// When there is no prime left, or three parts and no key.
+    pub fn rescale(&self, a: &Ciphertext) -> Result<Ciphertext, Error> {
+        self.switch_one(a, true)
+    }
+
+    /// [`rescale`](Self::rescale) of many ciphertexts, on all threads of the current pool.
+    ///
+    /// # Errors
+    /// As there; and all must have the same shape.
+    pub fn rescale_all(&self, all: &[Ciphertext]) -> Result<Vec<Ciphertext>, Error> {
+        let Some(first) = all.first() else {
+            return Ok(Vec::new());
+        };
+        let same = |c: &Ciphertext| c.parts == first.parts && c.primes == first.primes;
+        if !all.iter().all(same) {
+            return Err(Error::Mismatch("ciphertexts of different shapes".into()));
+        }
+        let rows: Vec<&dyn Rows> = all.iter().map(|c| c as &dyn Rows).collect();
+        let mut results = self.switch(&rows, first.parts, first.primes, first.scale, true)?;
+        for (result, c) in results.iter_mut().zip(all) {
+            self.check(c)?;
+            result.scale = c.scale / first.scale * result.scale;
+        }
+        Ok(results)
+    }
+
+    /// Relinearises and rescales ciphertexts that may lie in pieces.
+    pub(crate) fn switch(
+        &self,
+        rows: &[&dyn Rows],
+        parts: usize,
+        primes: usize,
+        scale: f64,
+        rescale: bool,
+    ) -> Result<Vec<Ciphertext>, Error> {
+        let switch = Switch {
+            parameters: &self.parameters,
+            key: self.key_for(parts)?,
+            primes,
+            scale,
+            rescale,
+        };
+        // small groups when there is little to do, so that no thread idles
+        let share = rows.len().div_ceil(rayon::current_num_threads());
+        let groups = rows.par_chunks(GROUP.min(share).max(1));
+        let results: Vec<Vec<Ciphertext>> = groups
+            .map(|group| switch.apply(group))
+            .collect::<Result<_, _>>()?;
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    fn switch_one(&self, a: &Ciphertext, rescale: bool) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        if a.parts == 2 && !rescale {
+            return Ok(a.clone());
+        }
+        let mut result = self.switch(&[a], a.parts, a.primes, a.scale, rescale)?;
+        Ok(result.remove(0))
+    }
+
+    fn key_for(&self, parts: usize) -> Result<Option<&RelinearisationKey>, Error> {
+        match (parts, &self.key) {
+            (2, _) => Ok(None),
+            (_, Some(key)) => Ok(Some(key)),
+            _ => Err(Error::Mismatch(
+                "three parts need a relinearisation key, and the evaluator has none".into(),
+            )),
+        }
+    }
+
+    fn check(&self, a: &Ciphertext) -> Result<(), Error> {
+        if a.parameters == self.parameters {
+            Ok(())
+        } else {
+            Err(Error::Mismatch("the ciphertext is of other parameters".into()))
+        }
+    }
+
+    fn check_number(&self, scaled: f64) -> Result<(), Error> {
+        if scaled.is_finite() {
+            Ok(())
+        } else {
+            Err(Error::Encoding {
+                value: scaled,
+                log2_scale: 0.0,
+            })
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! RNS-CKKS.
+
+pub mod noise;
+pub mod security;
+
+mod ciphertext;
+mod encoding;
+mod error;
+mod evaluator;
+mod keys;
+mod modulus;
+mod parameters;
+mod ring;
+mod sample;
+mod switch;
+mod vector;
+
+pub use ciphertext::{Ciphertext, SeededCiphertext};
+pub use error::Error;
+pub use evaluator::Evaluator;
+pub use keys::{PublicKey, RelinearisationKey, SecretKey};
+pub use parameters::{
+    Literal, MAX_PRIME_BITS, MAX_RING_DEGREE, MIN_PRIME_BITS, MIN_RING_DEGREE, Parameters,
+};
+pub use sample::NOISE_DEVIATION;

@@ -1,0 +1,240 @@
+//! Relinearisation and rescaling, in one pass.
+//!
+//! Both divide by primes and round, so they divide once, by the special primes P and the prime q_l
+//! that is dropped.
+//! 1. Take the coefficients of c_2 modulo each prime q_i, around zero: the digits d_i.
+//! 2. Modulo every prime, special ones included: `(u, v) = P (c_0, c_1) + Σ_i d_i · key_i`. Now
+//!    `u + v s` is P times the message plus `Σ_i d_i e_i`.
+//! 3. From u and v subtract what makes them multiples of the dropped primes, and divide.
+//!
+//! The dropped primes come first, since all others need their residues; digits are never put
+//! together, and each prime's share of the key is read once for a whole group of ciphertexts.
+//!
+//! Without special primes the noise `Σ d_i e_i` is as large as the digits, but rescaling divides it
+//! by q_l, and what remains is `√(l+1) · 2Nσ/√12` where the primes are equal, a few bits above the
+//! rounding of the rescaling itself. A dropped prime larger than the others makes it smaller still.
+//!
+//! # References
+//! - Cheon, Han, Kim, Kim & Song (2018), A full RNS variant of approximate homomorphic encryption,
+//!   SAC, for rescaling.  - Han & Ki (2020), Better bootstrapping, CT-RSA, section 3, for hybrid key
+//!   switching.  - Kim, Papadimitriou & Polyakov (2022), Approximate homomorphic encryption with
+//!   reduced approximation error, CT-RSA, for dividing once.
+
+use crate::{
+    Ciphertext, Error, Parameters, RelinearisationKey, keys::special_product, ring::Source, vector,
+};
+
+/// Where a ciphertext is read from: it may not lie in one piece.
+pub(crate) trait Rows: Sync {
+    /// Copies the values of `part` modulo `prime`.
+    fn read(&self, part: usize, prime: usize, to: &mut [u64]);
+}
+
+impl Rows for Ciphertext {
+    fn read(&self, part: usize, prime: usize, to: &mut [u64]) {
+        to.copy_from_slice(self.row(part, prime));
+    }
+}
+
+/// What goes in and what is wanted.
+pub(crate) struct Switch<'a> {
+    pub parameters: &'a Parameters,
+    /// The key if there are three parts.
+    pub key: Option<&'a RelinearisationKey>,
+    /// Primes of the input.
+    pub primes: usize,
+    /// Scale of the input.
+    pub scale: f64,
+    /// Whether the last prime is dropped.
+    pub rescale: bool,
+}
+
+impl Switch<'_> {
+    /// Applies it to a group of ciphertexts, which share what is read of the key.
+    pub fn apply(&self, group: &[&dyn Rows]) -> Result<Vec<Ciphertext>, Error> {
+        if self.rescale && self.primes < 2 {
+            return Err(Error::NoLevel);
+        }
+        let p = self.parameters;
+        let n = p.ring_degree();
+        let kept = self.primes - usize::from(self.rescale);
+        let mut scale = self.scale;
+        if self.rescale {
+            scale /= p.modulus(kept).q as f64;
+        }
+        let special = if self.key.is_some() {
+            p.primes()..p.all_rings().len()
+        } else {
+            0..0
+        };
+        let dropped: Vec<usize> = special.chain(kept..self.primes).collect();
+        let mut results: Vec<Ciphertext> = group
+            .iter()
+            .map(|_| Ciphertext::zero(p, 2, kept, scale))
+            .collect();
+        let mut digits = vec![0; group.len() * self.digits() * n];
+        let mut work = Work::new(n, self.primes);
+        if self.key.is_some() {
+            let rows = digits.chunks_mut(n).enumerate();
+            for (i, row) in rows {
+                let (one, digit) = (i / self.primes, i % self.primes);
+                group[one].read(2, digit, &mut work.values);
+                p.rings()[digit].backward(&mut work.values, row);
+            }
+        }
+        // residues of u and v modulo the dropped primes: [ciphertext][u, v][dropped][N]
+        let mut rests = vec![0; group.len() * 2 * dropped.len() * n];
+        for (k, &prime) in dropped.iter().enumerate() {
+            for (one, rows) in group.iter().enumerate() {
+                let digits = &digits[one * self.digits() * n..];
+                self.sum(*rows, digits, prime, &mut work);
+                for part in 0..2 {
+                    let at = ((one * 2 + part) * dropped.len() + k) * n;
+                    p.all_rings()[prime].backward(&mut work.sums[part], &mut rests[at..at + n]);
+                }
+            }
+        }
+        for rests in rests.chunks_mut((dropped.len() * n).max(1)) {
+            self.mixed_radix(&dropped, rests);
+        }
+        for prime in 0..kept {
+            for (one, rows) in group.iter().enumerate() {
+                let digits = &digits[one * self.digits() * n..];
+                self.sum(*rows, digits, prime, &mut work);
+                for part in 0..2 {
+                    let at = (one * 2 + part) * dropped.len() * n;
+                    let rests = &rests[at..at + dropped.len() * n];
+                    self.divide(&dropped, rests, prime, part, &mut work);
+                    let row = results[one].row_mut(part, prime);
+                    row.copy_from_slice(&work.sums[part]);
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    fn digits(&self) -> usize {
+        if self.key.is_some() { self.primes } else { 0 }
+    }
+
+    /// Step 2 modulo one prime, into `work.sums`.
+    fn sum(&self, rows: &dyn Rows, digits: &[u64], prime: usize, work: &mut Work) {
+        let p = self.parameters;
+        let n = p.ring_degree();
+        let ring = &p.all_rings()[prime];
+        let m = &ring.modulus;
+        for (part, sum) in work.sums.iter_mut().enumerate() {
+            if prime < p.primes() {
+                rows.read(part, prime, sum);
+                if self.key.is_some() && p.all_rings().len() > p.primes() {
+                    vector::scale(m, sum, special_product(p, m));
+                }
+            } else {
+                // P is zero modulo a special prime
+                sum.fill(0);
+            }
+        }
+        let Some(key) = self.key else { return };
+        for (digit, extended) in work.extended.chunks_mut(n).enumerate() {
+            if digit == prime {
+                rows.read(2, prime, extended);
+            } else {
+                let source = Source::new(p.modulus(digit), m);
+                ring.forward_from(&digits[digit * n..(digit + 1) * n], source, extended);
+            }
+        }
+        for (half, sum) in work.sums.iter_mut().enumerate() {
+            let terms: Vec<(&[u64], &[u64])> = work
+                .extended
+                .chunks(n)
+                .enumerate()
+                .map(|(digit, extended)| {
+                    let (masked, random) = key.rows(digit, prime);
+                    (extended, if half == 0 { masked } else { random })
+                })
+                .collect();
+            vector::dot(m, &terms, sum);
+        }
+    }
+
+    /// Residues modulo the dropped primes to digits of a mixed radix: the number is
+    /// `y_0 + p_0 (y_1 + p_1 …)`.
+    fn mixed_radix(&self, dropped: &[usize], rests: &mut [u64]) {
+        let p = self.parameters;
+        let n = p.ring_degree();
+        for k in 1..dropped.len() {
+            let to = p.modulus(dropped[k]);
+            let (head, tail) = rests.split_at_mut(k * n);
+            for (j, digits) in head.chunks(n).enumerate() {
+                let from = p.modulus(dropped[j]);
+                let inverse = to.factor(to.inverse(to.reduce(from.q)));
+                for (x, &digit) in tail[..n].iter_mut().zip(digits) {
+                    let digit = to.reduce_signed(from.centred(digit));
+                    *x = to.once(to.mul_lazy(to.sub(*x, digit), inverse));
+                }
+            }
+        }
+    }
+
+    /// Step 3 modulo one kept prime: `sums[part] = (sums[part] - rest) / Π dropped`.
+    fn divide(
+        &self,
+        dropped: &[usize],
+        rests: &[u64],
+        prime: usize,
+        part: usize,
+        work: &mut Work,
+    ) {
+        let Some((&first, others)) = dropped.split_first() else {
+            return;
+        };
+        let p = self.parameters;
+        let n = p.ring_degree();
+        let ring = &p.all_rings()[prime];
+        let m = &ring.modulus;
+        let mut product = m.reduce(p.modulus(first).q);
+        let rest = &rests[..n];
+        if others.is_empty() {
+            let source = Source::new(p.modulus(first), m);
+            ring.forward_from(rest, source, &mut work.values);
+        } else {
+            let from = p.modulus(first);
+            for (x, &digit) in work.coefficients.iter_mut().zip(rest) {
+                *x = m.reduce_signed(from.centred(digit));
+            }
+            for (&other, digits) in others.iter().zip(rests[n..].chunks(n)) {
+                let from = p.modulus(other);
+                let weight = m.factor(product);
+                for (x, &digit) in work.coefficients.iter_mut().zip(digits) {
+                    let digit = m.reduce_signed(from.centred(digit));
+                    *x = m.add(*x, m.once(m.mul_lazy(digit, weight)));
+                }
+                product = m.mul(product, m.reduce(from.q));
+            }
+            ring.forward(&work.coefficients, &mut work.values);
+        }
+        vector::subtract_scale(m, &mut work.sums[part], &work.values, m.inverse(product));
+    }
+}
+
+/// Buffers of one group.
+struct Work {
+    values: Vec<u64>,
+    coefficients: Vec<u64>,
+    /// u and v.
+    sums: [Vec<u64>; 2],
+    /// The digits modulo the current prime, `[digit][N]`.
+    extended: Vec<u64>,
+}
+
+impl Work {
+    fn new(n: usize, digits: usize) -> Self {
+        let row = || vec![0; n];
+        Self {
+            values: row(),
+            coefficients: row(),
+            sums: [row(), row()],
+            extended: vec![0; digits * n],
+        }
+    }
+}
