@@ -21,12 +21,12 @@ pub struct Progress {
     pub done: f64,
 }
 
-/// Seconds that one node took, over all batches and shares.
+/// Seconds that one stage took, over all batches and shares.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct NodeTime {
     /// The node's name.
     pub name: String,
-    /// `linear` or `activation`.
+    /// `linear`, `activation`, or what else a scheme does for the node.
     pub kind: String,
     /// Seconds.
     pub seconds: f64,
@@ -63,7 +63,7 @@ pub(crate) fn evaluate<S: Scheme>(
         encrypt_s: 0.0,
         infer_s: 0.0,
         decrypt_s: 0.0,
-        nodes: node_times(graph),
+        nodes: Vec::new(),
         noise_bits_left: None,
     };
     let rounds = (batches.len() * servers.len()) as f64;
@@ -80,12 +80,12 @@ pub(crate) fn evaluate<S: Scheme>(
                 done: round / rounds,
             });
             let start = Instant::now();
-            let output = run(graph, server, values, &mut |index, seconds| {
-                let node = &mut result.nodes[index];
-                node.seconds += seconds;
-                let nodes = (index + 1) as f64 / graph.nodes.len() as f64;
+            let output = run(graph, server, values, &mut |name, kind, seconds| {
+                add_seconds(&mut result.nodes, name, kind, seconds);
+                let done = graph.nodes.iter().position(|node| node.name == name);
+                let nodes = done.map_or(0.0, |index| (index + 1) as f64 / graph.nodes.len() as f64);
                 observe(Progress {
-                    stage: node.name.clone(),
+                    stage: name.into(),
                     done: (round + nodes) / rounds,
                 });
             })?;
@@ -129,13 +129,15 @@ fn features<T: crate::graph::Weight>(graph: &Graph<T>, batch: &[&[u8]]) -> Vec<V
         .collect()
 }
 
-fn node_times<T: crate::graph::Weight>(graph: &Graph<T>) -> Vec<NodeTime> {
-    let nodes = graph.nodes.iter();
-    nodes
-        .map(|node| NodeTime {
-            name: node.name.clone(),
-            kind: node.operation.kind().to_string(),
-            seconds: 0.0,
-        })
-        .collect()
+fn add_seconds(nodes: &mut Vec<NodeTime>, name: &str, kind: &str, seconds: f64) {
+    let known = nodes.iter_mut().find(|n| n.name == name && n.kind == kind);
+    if let Some(node) = known {
+        node.seconds += seconds;
+    } else {
+        nodes.push(NodeTime {
+            name: name.into(),
+            kind: kind.into(),
+            seconds,
+        });
+    }
 }

@@ -51,7 +51,7 @@ pub enum Operation<T: Weight> {
     Linear(Linear<T>),
     /// A monic polynomial of degree 2, 3 or 4 without its second-highest term.
     Power(Power<T>),
-    /// Any other function of one value; only the clear float scheme evaluates it.
+    /// Any other function of one value.
     Function(Function),
 }
 
@@ -64,14 +64,17 @@ pub struct Power<T: Weight> {
     pub lower: Vec<Vec<T::Bias>>,
     /// Values of one channel; value `i` belongs to channel `i / positions`.
     pub positions: usize,
+    /// Root mean square of each channel's values `y` over the training images, known where a batch
+    /// norm came before (empty where none did). In real units, whatever the weights are.
+    pub typical: Vec<f64>,
 }
 
-/// A function that only the clear float scheme can evaluate.
+/// A function that is not a polynomial of degree 4 at most.
 #[derive(Clone, Debug)]
 pub enum Function {
-    /// The original activation.
+    /// The original activation; only the clear float scheme evaluates it.
     Exact(Activation),
-    /// A polynomial of degree 5 or more, in its own basis.
+    /// A polynomial of degree 5 or more, in its own basis; schemes on real numbers evaluate it.
     Polynomial(Polynomial),
 }
 

@@ -1,18 +1,20 @@
 //! Evaluates trained networks on encrypted images, and measures what that costs.
 //!
 //! The road: [`lower()`] folds an artifact into a [`graph::Graph`] of bare linear layers and
-//! activations, [`quantise`](quantise::quantise) makes its weights small integers, [`plan`]
-//! chooses parameters and predicts the cost, and [`measure`] encrypts, evaluates and decrypts.
+//! activations, [`quantise`](quantise::quantise) makes its weights small integers, [`prepare`]
+//! chooses parameters and predicts the cost, and [`Evaluator::measure`] encrypts, evaluates and
+//! decrypts.
 //!
 //! ```no_run
-//! use cryptodl_he_eval::{Options, measure, plan};
+//! use cryptodl_he_eval::{Options, prepare};
 //! use cryptodl_network::Artifact;
 //!
 //! let artifact = Artifact::load("results/models/cryptonets.safetensors".as_ref())?;
 //! let (pixels, labels) = (vec![0; 784], vec![7]);
 //! let options = Options::default();
-//! println!("{}", plan("bfv", &artifact, labels.len(), &options)?);
-//! let measured = measure("bfv", &artifact, &pixels, &labels, &options, &mut |_| ())?;
+//! let run = prepare("ckks", &artifact, labels.len(), &options)?;
+//! println!("{}", run.plan());
+//! let measured = run.measure(&pixels, &labels, &mut |_| ())?;
 //! println!("{} images an hour", measured.images_per_hour);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -23,7 +25,7 @@
 //! | [`mod@lower`] | batch norm, pooling, normalisation and interval map folded into linear layers |
 //! | [`mod@quantise`] | integer weights with per-channel scales, and provable bounds |
 //! | [`scheme`] | the roles `Client`, `Server`, `Scheme` |
-//! | [`mod@schemes`] | `clear`, `clear-integer`, `bfv` |
+//! | [`mod@schemes`] | `clear`, `clear-integer`, `bfv`, `ckks` |
 //! | [`run`] | the one interpreter for all schemes |
 //! | [`security`] | the 128-bit table |
 //!
@@ -48,13 +50,13 @@ mod system;
 pub use error::EvalError;
 pub use evaluate::{NodeTime, Progress};
 pub use lower::lower;
-pub use measure::{Measurement, measure};
+pub use measure::{Evaluator, Measurement, measure, prepare};
 pub use options::Options;
-pub use plan::{EncryptionPlan, Plan, plan};
-pub use schemes::schemes;
+pub use plan::{EncryptionPlan, Plan, Quality, Seconds};
+pub use schemes::{Entry, schemes};
 
 fn unknown_scheme(name: &str) -> EvalError {
-    let known: Vec<&str> = schemes().iter().map(|(name, _)| *name).collect();
+    let known: Vec<&str> = schemes().iter().map(|entry| entry.name).collect();
     EvalError::UnknownScheme {
         name: name.into(),
         known: known.join(", "),

@@ -59,6 +59,7 @@ pub fn lower(artifact: &Artifact) -> Result<Graph<f64>, LowerError> {
         affine: Affine::normalisation(&network.normalisation),
         pool: None,
         stage: None,
+        distribution: None,
         opened: 0,
     };
     for (index, (layer, &shape)) in network.layers.iter().zip(&shapes).enumerate() {
@@ -85,6 +86,8 @@ struct Lowering {
     pool: Option<Pool>,
     /// The linear layer that later layers may still change.
     stage: Option<Stage>,
+    /// Deviation (scale) and mean (shift) of the stage's channels, if it ends with a batch norm.
+    distribution: Option<Affine>,
     /// Index of the layer that `stage` began with.
     opened: usize,
 }
@@ -113,7 +116,13 @@ impl Lowering {
             Layer::BatchNorm => {
                 let fold = batch_norm(artifact, index)?;
                 match &mut self.stage {
-                    Some(stage) => stage.then(&fold),
+                    Some(stage) => {
+                        stage.then(&fold);
+                        self.distribution = Some(Affine {
+                            scale: values(artifact, index, "gamma")?,
+                            shift: values(artifact, index, "beta")?,
+                        });
+                    }
                     None => self.affine.then(&fold),
                 }
             }
@@ -124,6 +133,7 @@ impl Lowering {
                 };
                 if let Some(stage) = &mut self.stage {
                     stage.then_pool(pool, after);
+                    self.distribution = None;
                 } else {
                     self.close_pool(index);
                     self.pool = Some(pool);
@@ -166,6 +176,7 @@ impl Lowering {
     }
 
     fn emit_stage(&mut self) {
+        self.distribution = None;
         if let Some(stage) = self.stage.take() {
             self.nodes.push(Node {
                 name: format!("layers.{}", self.opened),
@@ -190,16 +201,24 @@ impl Lowering {
                 1 => {
                     let c = polynomial.to_monomial();
                     stage.then(&Affine::uniform(channels, c[1], c[0]));
+                    self.distribution = None;
                     return Ok(());
                 }
                 2..=4 => {
                     let monic =
                         Monic::new(polynomial).ok_or(LowerError::Leading { layer: index })?;
                     stage.then(&Affine::uniform(channels, 1.0, monic.shift));
+                    let typical = self.distribution.take().map_or_else(Vec::new, |known| {
+                        let channels = known.scale.iter().zip(&known.shift);
+                        channels
+                            .map(|(deviation, mean)| deviation.hypot(mean + monic.shift))
+                            .collect()
+                    });
                     let power = Power {
                         degree: polynomial.degree(),
                         lower: vec![monic.lower; channels],
                         positions: stage.output.height * stage.output.width,
+                        typical,
                     };
                     self.emit_stage();
                     self.affine = Affine::uniform(channels, monic.factor, monic.constant);

@@ -1,16 +1,14 @@
 //! One observation: accuracy and cost of a network under a scheme.
 
 use cryptodl_network::Artifact;
-use ethnum::I256;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EvalError, Options, Progress,
+    EvalError, Options, Plan, Progress,
     evaluate::{Evaluation, NodeTime, evaluate},
     graph::Graph,
-    plan::{CLEAR_SLOTS, Plan},
-    quantise::{bounds, quantise},
-    schemes::clear::Clear,
+    plan::Quality,
+    schemes::{Job, Prepared, clear},
     system,
 };
 
@@ -53,33 +51,76 @@ pub struct Measurement {
     pub threads: usize,
     /// Peak resident memory of the encrypted part of the run.
     pub peak_rss_bytes: Option<usize>,
-    /// Input ciphertexts of one batch, all plaintext moduli, in memory.
+    /// Input ciphertexts of one batch, all plaintext moduli, as sent.
     pub ciphertext_bytes: usize,
     /// Evaluation keys, in memory.
     pub key_bytes: usize,
     /// Bits between the noise of the worst output and the decryption bound, measured.
     pub noise_bits_left: Option<f64>,
+    /// `-log2` of the root mean square difference of a logit from the twin; none if they are equal.
+    pub precision_bits: Option<f64>,
+    /// The same as the plan predicted it.
+    pub predicted_precision_bits: Option<f64>,
     /// Accuracy of the trained weights in floating point.
     pub accuracy_float: Option<f64>,
-    /// Accuracy of the quantised weights in exact integers.
+    /// Accuracy of the quantised weights without encryption.
     pub accuracy_integer: Option<f64>,
     /// Accuracy of the decrypted predictions.
     pub accuracy_encrypted: Option<f64>,
-    /// Share of images whose decrypted prediction equals that of the integer twin.
+    /// Share of images whose decrypted prediction equals that of the quantised weights without it.
     pub agreement: Option<f64>,
-    /// Largest difference of a logit from the integer twin.
+    /// Largest difference of a logit from the same.
     pub max_logit_error: Option<f64>,
-    /// Server seconds of each node.
+    /// Server seconds of each stage.
     pub nodes: Vec<NodeTime>,
 }
 
-/// Evaluates `artifact` on `pixels` (`[image][channel, y, x]`, one byte each) with `scheme`.
-///
-/// The float and integer accuracies that come before in the chain are measured along with it, on
-/// the same images.
+/// A planned evaluation of one network under one scheme.
+pub struct Evaluator {
+    graph: Graph<f64>,
+    prepared: Prepared,
+    pool: rayon::ThreadPool,
+}
+
+/// Folds `artifact`, chooses parameters for `images` images under `scheme` and predicts the cost;
+/// for encrypted schemes this times a few operations.
 ///
 /// # Errors
-/// When the scheme is unknown or cannot evaluate the network, or images and labels do not match.
+/// When the scheme is unknown or cannot evaluate the network, no secure parameters are large enough,
+/// or memory is too small.
+pub fn prepare(
+    scheme: &str,
+    artifact: &Artifact,
+    images: usize,
+    options: &Options,
+) -> Result<Evaluator, EvalError> {
+    let Some(entry) = crate::schemes().iter().find(|entry| entry.name == scheme) else {
+        return Err(crate::unknown_scheme(scheme));
+    };
+    let images = options.images.map_or(images, |most| most.min(images));
+    if images == 0 {
+        return Err(EvalError::NoImages);
+    }
+    let graph = crate::lower(artifact)?;
+    let pool = options.pool()?;
+    let job = Job {
+        network: &artifact.network.name,
+        graph: &graph,
+        images,
+        options,
+    };
+    let prepared = pool.install(|| (entry.prepare)(&job))?;
+    Ok(Evaluator {
+        graph,
+        prepared,
+        pool,
+    })
+}
+
+/// [`prepare`] and [`Evaluator::measure`] in one.
+///
+/// # Errors
+/// As both.
 pub fn measure(
     scheme: &str,
     artifact: &Artifact,
@@ -88,170 +129,124 @@ pub fn measure(
     options: &Options,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Measurement, EvalError> {
-    if !crate::schemes().iter().any(|(name, _)| *name == scheme) {
-        return Err(crate::unknown_scheme(scheme));
-    }
-    let graph = crate::lower(artifact)?;
-    let size = graph.inputs;
-    if labels.len() * size != pixels.len() {
-        return Err(EvalError::Mismatch {
-            pixels: pixels.len(),
-            labels: labels.len(),
-            size,
-        });
-    }
-    let images = options.images.unwrap_or(labels.len()).min(labels.len());
-    if images == 0 {
-        return Err(EvalError::NoImages);
-    }
-    let run = Run {
-        name: &artifact.network.name,
-        pixels: &pixels[..images * size],
-        labels: &labels[..images],
-        options,
-    };
-    // the observer need not be Send: it stays on this thread, and messages come to it
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let pool = options.pool()?;
-    std::thread::scope(|scope| {
-        let worker = scope.spawn(move || {
-            pool.install(|| run.measure(scheme, &graph, &mut |p| drop(sender.send(p))))
-        });
-        receiver.iter().for_each(observe);
-        worker
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    prepare(scheme, artifact, labels.len(), options)?.measure(pixels, labels, observe)
 }
 
-/// The images and settings of one measurement.
-struct Run<'a> {
-    name: &'a str,
-    pixels: &'a [u8],
-    labels: &'a [u8],
-    options: &'a Options,
-}
+impl Evaluator {
+    /// What the run will need and cost.
+    pub fn plan(&self) -> &Plan {
+        &self.prepared.plan
+    }
 
-type Observe<'a> = &'a mut dyn FnMut(Progress);
-
-impl Run<'_> {
-    fn measure(
+    /// Evaluates the network on as many of `pixels` (`[image][channel, y, x]`, one byte each) as were
+    /// planned for.
+    ///
+    /// The accuracies that come before in the chain, of the trained and of the quantised weights, are
+    /// measured along with it, on the same images.
+    ///
+    /// # Errors
+    /// When images and labels do not match, or the encryption library fails.
+    pub fn measure(
         &self,
-        scheme: &str,
-        graph: &Graph<f64>,
-        observe: Observe<'_>,
+        pixels: &[u8],
+        labels: &[u8],
+        observe: &mut dyn FnMut(Progress),
     ) -> Result<Measurement, EvalError> {
-        let clear = |slots| Clear::<f64>::new(slots);
-        let slots = self.labels.len().min(CLEAR_SLOTS);
-        if scheme == "clear" {
-            let float = evaluate(graph, &clear(slots), self.pixels, observe)?;
-            return Ok(self.clear(
-                scheme,
-                graph,
-                slots,
-                &float,
-                float.accuracy(self.labels),
-                None,
-            ));
+        let size = self.graph.inputs;
+        let images = self.prepared.plan.images;
+        if labels.len() * size != pixels.len() || labels.len() < images {
+            return Err(EvalError::Mismatch {
+                pixels: pixels.len(),
+                labels: labels.len(),
+                size,
+            });
         }
-        let float = evaluate(graph, &clear(slots), self.pixels, &mut |_| ())?;
-        let accuracy_float = float.accuracy(self.labels);
-        let integer = quantise(graph, self.options.quantisation())?;
-        let last = scheme == "clear-integer";
-        let twin = self.twin(&integer, slots, &mut |progress| {
-            if last {
-                observe(progress);
-            }
-        })?;
-        let accuracy_integer = twin.accuracy(self.labels);
-        if last {
-            let accuracy_integer = Some(accuracy_integer);
-            return Ok(self.clear(
-                scheme,
-                &integer,
-                slots,
-                &twin,
-                accuracy_float,
-                accuracy_integer,
-            ));
-        }
-        if scheme != "bfv" {
-            return Err(crate::unknown_scheme(scheme));
-        }
-        let (plan, bfv) = Plan::bfv(self.name, &integer, self.labels.len(), self.options)?;
-        let encryption = plan.encryption.expect("an encrypted plan says how");
-        system::reset_peak_rss();
-        let result = evaluate(&integer, &bfv, self.pixels, observe)?;
-        let shares = encryption.parameters.plain_moduli.len();
-        Ok(Measurement {
-            security_bits: Some(encryption.security_bits),
-            ring_degree: Some(encryption.parameters.ring_degree),
-            log2_qp: Some(encryption.parameters.log2_q),
-            ciphertext_products: shares * plan.ciphertext_products,
-            plain_products: shares * plan.plain_products,
-            predicted_infer_s: Some(encryption.seconds.infer),
-            peak_rss_bytes: system::peak_rss_bytes(),
-            ciphertext_bytes: encryption.ciphertext_bytes,
-            key_bytes: encryption.key_bytes,
-            noise_bits_left: result.noise_bits_left,
-            accuracy_encrypted: Some(result.accuracy(self.labels)),
-            agreement: Some(result.agreement(&twin)),
-            max_logit_error: Some(result.max_logit_error(&twin)),
-            ..self.clear(
-                scheme,
-                &integer,
-                plan.slots,
-                &result,
-                accuracy_float,
-                Some(accuracy_integer),
-            )
+        let (pixels, labels) = (&pixels[..images * size], &labels[..images]);
+        // the observer need not be Send: it stays on this thread, and messages come to it
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                self.pool
+                    .install(|| self.compare(pixels, labels, &mut |p| drop(sender.send(p))))
+            });
+            receiver.iter().for_each(observe);
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 
-    /// The integer twin, in the narrowest integers that cannot overflow.
-    fn twin(
+    fn compare(
         &self,
-        graph: &Graph<i64>,
-        slots: usize,
-        observe: Observe<'_>,
-    ) -> Result<Evaluation, EvalError> {
-        let largest = bounds(graph)?.into_iter().max().unwrap_or(I256::ZERO);
-        // a few bits of room for partial sums
-        if largest < I256::ONE << 120 {
-            evaluate(graph, &Clear::<i128>::new(slots), self.pixels, observe)
+        pixels: &[u8],
+        labels: &[u8],
+        observe: &mut dyn FnMut(Progress),
+    ) -> Result<Measurement, EvalError> {
+        let Prepared {
+            plan,
+            evaluation,
+            twin,
+        } = &self.prepared;
+        let twin = match twin {
+            Some(twin) => Some(twin.evaluate(pixels, &mut |_| ())?),
+            None => None,
+        };
+        let accuracy_float = if plan.scheme == "clear" {
+            None
         } else {
-            evaluate(graph, &Clear::<I256>::new(slots), self.pixels, observe)
-        }
-    }
-
-    fn clear<T: crate::graph::Weight>(
-        &self,
-        scheme: &str,
-        graph: &Graph<T>,
-        slots: usize,
-        result: &Evaluation,
-        accuracy_float: f64,
-        accuracy_integer: Option<f64>,
-    ) -> Measurement {
-        Measurement {
-            scheme: scheme.into(),
-            slots,
-            images: self.labels.len(),
-            depth: graph.depth(),
-            ciphertext_products: graph.ciphertext_products(),
-            plain_products: graph.plain_products(),
+            let float = clear::Clear::<f64>::new(clear::slots(labels.len()));
+            Some(evaluate(&self.graph, &float, pixels, &mut |_| ())?.accuracy(labels))
+        };
+        system::reset_peak_rss();
+        let result = evaluation.evaluate(pixels, observe)?;
+        let own = result.accuracy(labels);
+        let measured = Measurement {
+            scheme: plan.scheme.clone(),
+            slots: plan.slots,
+            images: labels.len(),
+            depth: plan.depth,
+            ciphertext_products: plan.ciphertext_products,
+            plain_products: plan.plain_products,
             keygen_s: result.keygen_s,
             encrypt_s: result.encrypt_s,
             infer_s: result.infer_s,
             decrypt_s: result.decrypt_s,
             batches: result.batches,
-            images_per_hour: (result.batches * slots) as f64 / result.infer_s * 3600.0,
+            images_per_hour: (result.batches * plan.slots) as f64 / result.infer_s * 3600.0,
             threads: rayon::current_num_threads(),
-            accuracy_float: Some(accuracy_float),
-            accuracy_integer,
+            accuracy_float: Some(accuracy_float.unwrap_or(own)),
             nodes: result.nodes.clone(),
             ..Measurement::default()
-        }
+        };
+        let (Some(twin), Some(encryption)) = (twin, &plan.encryption) else {
+            return Ok(Measurement {
+                accuracy_integer: accuracy_float.map(|_| own),
+                ..measured
+            });
+        };
+        let predicted_precision_bits = match encryption.quality {
+            Quality::Approximate { precision_bits } => Some(precision_bits),
+            Quality::Exact { .. } => None,
+        };
+        Ok(Measurement {
+            security_bits: Some(encryption.security_bits),
+            ring_degree: Some(encryption.ring_degree),
+            log2_qp: Some(encryption.log2_qp),
+            ciphertext_products: encryption.shares * plan.ciphertext_products,
+            plain_products: encryption.shares * plan.plain_products,
+            predicted_infer_s: Some(encryption.seconds.infer),
+            peak_rss_bytes: system::peak_rss_bytes(),
+            ciphertext_bytes: encryption.ciphertext_bytes,
+            key_bytes: encryption.key_bytes,
+            noise_bits_left: result.noise_bits_left,
+            precision_bits: result.precision_bits(&twin),
+            predicted_precision_bits,
+            accuracy_integer: Some(twin.accuracy(labels)),
+            accuracy_encrypted: Some(own),
+            agreement: Some(result.agreement(&twin)),
+            max_logit_error: Some(result.max_logit_error(&twin)),
+            ..measured
+        })
     }
 }
 
@@ -281,11 +276,18 @@ impl Evaluation {
     }
 
     fn max_logit_error(&self, other: &Evaluation) -> f64 {
-        let pairs = self
-            .logits
-            .iter()
-            .flatten()
-            .zip(other.logits.iter().flatten());
-        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+        self.errors(other).fold(0.0, |a, b| a.max(b.abs()))
+    }
+
+    fn precision_bits(&self, other: &Evaluation) -> Option<f64> {
+        let count = self.errors(other).count().max(1) as f64;
+        let square = self.errors(other).map(|e| e * e).sum::<f64>() / count;
+        (square > 0.0).then(|| -0.5 * square.log2())
+    }
+
+    fn errors(&self, other: &Evaluation) -> impl Iterator<Item = f64> {
+        let own = self.logits.iter().flatten();
+        let others = other.logits.iter().flatten();
+        own.zip(others).map(|(a, b)| a - b)
     }
 }

@@ -3,13 +3,14 @@
 use crate::{EvalError, quantise::Quantisation};
 
 /// The settings of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Bits of an integer weight with its sign, 2 to 12. More bits follow the trained weights more
-    /// closely and make the encrypted integers larger.
-    pub weight_bits: u32,
-    /// Bits of a pixel, 1 to 8.
-    pub input_bits: u32,
+    /// Bits of an integer weight with its sign, 2 to 12; what suits the scheme if not given. More bits
+    /// follow the trained weights more closely and make the encrypted numbers larger.
+    pub weight_bits: Option<u32>,
+    /// Bits of a pixel, 1 to 8; what suits the scheme if not given. Schemes on real numbers always
+    /// take all 8.
+    pub input_bits: Option<u32>,
     /// Evaluate only the first so many images.
     pub images: Option<usize>,
     /// Threads; all cores if not given.
@@ -18,23 +19,13 @@ pub struct Options {
     pub toy: bool,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            weight_bits: 6,
-            input_bits: 4,
-            images: None,
-            threads: None,
-            toy: false,
-        }
-    }
-}
-
 impl Options {
+    /// The bits of schemes on integers.
     pub(crate) fn quantisation(&self) -> Quantisation {
+        let default = Quantisation::default();
         Quantisation {
-            weight_bits: self.weight_bits,
-            input_bits: self.input_bits,
+            weight_bits: self.weight_bits.unwrap_or(default.weight_bits),
+            input_bits: self.input_bits.unwrap_or(default.input_bits),
         }
     }
 

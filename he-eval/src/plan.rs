@@ -2,14 +2,10 @@
 
 use std::fmt;
 
-use cryptodl_network::Artifact;
-
 use crate::{
-    EvalError, Options,
-    graph::{Graph, Operation},
-    quantise::quantise,
-    scheme::Scheme,
-    schemes::bfv::{Bfv, BfvPlan, cost},
+    EvalError,
+    graph::{Graph, Weight},
+    schemes::Job,
     security, system,
 };
 
@@ -41,145 +37,108 @@ pub struct Plan {
 /// The encrypted part of a [`Plan`].
 #[derive(Clone, Debug)]
 pub struct EncryptionPlan {
-    /// The scheme's parameters.
-    pub parameters: BfvPlan,
+    /// Ring degree N.
+    pub ring_degree: usize,
+    /// log2 of the whole modulus, special primes included.
+    pub log2_qp: f64,
+    /// The moduli in words.
+    pub moduli: String,
+    /// Independent encryptions of each batch.
+    pub shares: usize,
     /// Security in bits by the published table.
     pub security_bits: u32,
+    /// What the results will be like.
+    pub quality: Quality,
     /// Evaluation keys of all shares.
     pub key_bytes: usize,
-    /// Input ciphertexts of one batch, all shares.
+    /// Input ciphertexts of one batch, all shares, as sent.
     pub ciphertext_bytes: usize,
     /// Predicted peak of ciphertexts and keys in memory.
     pub memory_bytes: usize,
     /// Predicted seconds for all batches, from operations timed on this machine.
-    pub seconds: cost::Seconds,
+    pub seconds: Seconds,
 }
 
-/// Plans a run of `scheme` on `artifact`; for encrypted schemes this times a few operations.
-///
-/// # Errors
-/// When the scheme is unknown, the network cannot be evaluated with it, no secure parameters are
-/// large enough, or memory is too small.
-pub fn plan(
-    scheme: &str,
-    artifact: &Artifact,
-    images: usize,
-    options: &Options,
-) -> Result<Plan, EvalError> {
-    let float = crate::lower(artifact)?;
-    let name = artifact.network.name.as_str();
-    match scheme {
-        "clear" => Ok(Plan::clear(scheme, name, &float, images, options)),
-        "clear-integer" => {
-            let integer = quantise(&float, options.quantisation())?;
-            Ok(Plan::clear(scheme, name, &integer, images, options))
+/// How good the decrypted results will be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Quality {
+    /// The integers are exact as long as noise stays below a bound.
+    Exact {
+        /// Bits of the largest output with its sign, for any image.
+        value_bits: u32,
+        /// Predicted bits between the noise and the bound.
+        noise_bits_left: f64,
+    },
+    /// The results carry noise.
+    Approximate {
+        /// Predicted `-log2` of the root mean square error of a logit.
+        precision_bits: f64,
+    },
+}
+
+/// Predicted seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seconds {
+    /// The client encrypting.
+    pub encrypt: f64,
+    /// The server.
+    pub infer: f64,
+    /// The client decrypting.
+    pub decrypt: f64,
+}
+
+impl Seconds {
+    /// For so many batches.
+    pub(crate) fn times(self, batches: usize) -> Self {
+        let batches = batches as f64;
+        Self {
+            encrypt: batches * self.encrypt,
+            infer: batches * self.infer,
+            decrypt: batches * self.decrypt,
         }
-        "bfv" => {
-            let integer = quantise(&float, options.quantisation())?;
-            Ok(options
-                .pool()?
-                .install(|| Plan::bfv(name, &integer, images, options))?
-                .0)
-        }
-        other => Err(crate::unknown_scheme(other)),
     }
 }
 
 impl Plan {
-    fn clear<T: crate::graph::Weight>(
+    /// The part that every scheme shares.
+    pub(crate) fn new<T: Weight>(
         scheme: &str,
-        network: &str,
+        job: &Job<'_>,
         graph: &Graph<T>,
-        images: usize,
-        options: &Options,
+        slots: usize,
     ) -> Self {
-        let slots = images.clamp(1, CLEAR_SLOTS);
         Self {
             scheme: scheme.into(),
-            network: network.into(),
-            images,
+            network: job.network.into(),
+            images: job.images,
             slots,
-            batches: images.div_ceil(slots),
-            threads: options.threads(),
+            batches: job.images.div_ceil(slots),
+            threads: job.options.threads(),
             depth: graph.depth(),
             ciphertext_products: graph.ciphertext_products(),
             plain_products: graph.plain_products(),
             encryption: None,
         }
     }
+}
 
-    /// The plan and the scheme with its parameters. Runs in the caller's thread pool.
-    pub(crate) fn bfv(
-        network: &str,
-        graph: &Graph<i64>,
-        images: usize,
-        options: &Options,
-    ) -> Result<(Self, Bfv), EvalError> {
-        let parameters = if options.toy {
-            BfvPlan::toy(graph, TOY_RING_DEGREE)?
-        } else {
-            BfvPlan::new(graph)?
-        };
-        let scheme = Bfv::new(&parameters, options.toy)?;
-        let memory_bytes = memory(graph, &scheme);
+impl EncryptionPlan {
+    /// Security of a ring degree and modulus, after a check of the memory that is needed.
+    pub(crate) fn check(
+        ring_degree: usize,
+        log2_qp: f64,
+        memory_bytes: usize,
+    ) -> Result<u32, EvalError> {
         if let Some(available) = system::available_bytes().filter(|&bytes| bytes < memory_bytes) {
             let (needed, available) = (memory_bytes >> 20, available >> 20);
             return Err(EvalError::Memory { needed, available });
         }
-        let batches = images.div_ceil(scheme.slots());
-        let one = cost::predict(graph, &scheme)?;
-        let all = |seconds: f64| seconds * batches as f64;
-        let encryption = EncryptionPlan {
-            security_bits: security::security_bits(parameters.ring_degree, parameters.log2_q),
-            key_bytes: scheme.key_bytes(),
-            ciphertext_bytes: graph.inputs * scheme.shares() * scheme.value_bytes(),
-            memory_bytes,
-            seconds: cost::Seconds {
-                encrypt: all(one.encrypt),
-                infer: all(one.infer),
-                decrypt: all(one.decrypt),
-            },
-            parameters,
-        };
-        let plan = Self {
-            scheme: "bfv".into(),
-            slots: scheme.slots(),
-            batches,
-            encryption: Some(encryption),
-            ..Self::clear("bfv", network, graph, images, options)
-        };
-        Ok((plan, scheme))
+        Ok(security::security_bits(ring_degree, log2_qp))
     }
-}
-
-/// Images that the clear schemes evaluate at a time: columns that stay in cache.
-pub(crate) const CLEAR_SLOTS: usize = 500;
-/// Ring degree of `--toy` runs.
-const TOY_RING_DEGREE: usize = 1024;
-
-/// Peak bytes of ciphertexts while one share is evaluated, and all keys.
-fn memory(graph: &Graph<i64>, scheme: &Bfv) -> usize {
-    let part = scheme.value_bytes() / 2;
-    let (mut values, mut parts, mut peak) = (graph.inputs, 2, 0);
-    for node in &graph.nodes {
-        let (next, next_parts) = match &node.operation {
-            Operation::Linear(linear) => (linear.outputs(), parts),
-            _ => (values, 3),
-        };
-        peak = peak.max((values * parts + next * next_parts) * part);
-        parts = if matches!(node.operation, Operation::Linear(_)) {
-            2
-        } else {
-            3
-        };
-        values = next;
-    }
-    peak + scheme.key_bytes()
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
         writeln!(
             f,
             "plan: {} with {}, {} threads",
@@ -200,46 +159,50 @@ impl fmt::Display for Plan {
             "  work           {} ciphertext and {} plaintext products a batch",
             self.ciphertext_products, self.plain_products
         )?;
-        let Some(encryption) = &self.encryption else {
-            return Ok(());
-        };
-        let EncryptionPlan {
-            parameters: p,
-            seconds,
-            ..
-        } = encryption;
-        writeln!(f, " and plaintext modulus")?;
+        match &self.encryption {
+            Some(encryption) => encryption.fmt(f),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for EncryptionPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+        if self.shares > 1 {
+            write!(f, ", {} times", self.shares)?;
+        }
+        writeln!(f)?;
         writeln!(
             f,
-            "  parameters     N = {}, log2 Q = {:.0} in {} primes (no special primes), {} plaintext moduli of {} bits",
-            p.ring_degree,
-            p.log2_q,
-            p.prime_bits.len(),
-            p.plain_moduli.len(),
-            p.plain_bits
+            "  parameters     N = {}, log2 QP = {:.0}: {}",
+            self.ring_degree, self.log2_qp, self.moduli
         )?;
-        writeln!(
-            f,
-            "  integers       {} bits at most, for any image",
-            p.value_bits
-        )?;
-        writeln!(f, "  security       {} bits", encryption.security_bits)?;
-        writeln!(
-            f,
-            "  noise          about {:.0} bits left",
-            p.noise_bits_left
-        )?;
+        writeln!(f, "  security       {} bits", self.security_bits)?;
+        match self.quality {
+            Quality::Exact {
+                value_bits,
+                noise_bits_left,
+            } => writeln!(
+                f,
+                "  results        exact: integers of {value_bits} bits at most for any image, about {noise_bits_left:.0} bits of noise left"
+            )?,
+            Quality::Approximate { precision_bits } => writeln!(
+                f,
+                "  results        logits to about {precision_bits:.1} bits after the point"
+            )?,
+        }
         writeln!(
             f,
             "  memory         keys {:.0} MiB, inputs {:.0} MiB a batch, peak about {:.0} MiB",
-            mib(encryption.key_bytes),
-            mib(encryption.ciphertext_bytes),
-            mib(encryption.memory_bytes)
+            mib(self.key_bytes),
+            mib(self.ciphertext_bytes),
+            mib(self.memory_bytes)
         )?;
         write!(
             f,
-            "  predicted      encrypt {:.1} s, infer {:.1} s, decrypt {:.1} s",
-            seconds.encrypt, seconds.infer, seconds.decrypt
+            "  predicted      encrypt {:.2} s, infer {:.2} s, decrypt {:.2} s",
+            self.seconds.encrypt, self.seconds.infer, self.seconds.decrypt
         )
     }
 }

@@ -3,10 +3,15 @@
 //! [`Client`] holds the secret key, [`Server`] holds evaluation keys only, and [`Scheme`] makes
 //! both from checked parameters. The split is in the types: nothing a server can reach decrypts.
 
+use std::time::Instant;
+
 use crate::{
     EvalError,
-    graph::{Linear, Power, Weight},
+    graph::{Linear, Node, Operation, Power, Weight},
 };
+
+/// Told of every stage that ends: the node's name, the kind of work, and its seconds.
+pub type Observe<'a> = &'a mut dyn FnMut(&str, &str, f64);
 
 /// Checked parameters, ready to make keys.
 pub trait Scheme: Sync {
@@ -65,7 +70,8 @@ pub trait Client: Sync {
         images: usize,
     ) -> Result<Vec<Vec<f64>>, EvalError>;
 
-    /// Bits between the noise of the worst output and the decryption bound; none without noise.
+    /// Bits between the noise of the worst output and the decryption bound; none if noise is not what
+    /// limits decryption.
     ///
     /// # Errors
     /// When the encryption library fails.
@@ -80,6 +86,32 @@ pub trait Server: Sync {
     type Weight: Weight;
     /// See [`Scheme::Value`].
     type Value: Send + Sync;
+
+    /// Evaluates the first nodes of what is left of a chain, and says how many: one, unless the scheme
+    /// is faster at several together.
+    ///
+    /// # Errors
+    /// When the scheme cannot evaluate them.
+    fn advance(
+        &self,
+        nodes: &[Node<Self::Weight>],
+        inputs: Vec<Self::Value>,
+        observe: Observe<'_>,
+    ) -> Result<(usize, Vec<Self::Value>), EvalError> {
+        let node = &nodes[0];
+        let start = Instant::now();
+        let outputs = match &node.operation {
+            Operation::Linear(linear) => self.linear(linear, inputs)?,
+            Operation::Power(power) => self.power(power, inputs)?,
+            Operation::Function(function) => self.function(function, inputs)?,
+        };
+        observe(
+            &node.name,
+            node.operation.kind(),
+            start.elapsed().as_secs_f64(),
+        );
+        Ok((1, outputs))
+    }
 
     /// A whole linear layer at once: that is where the speed is.
     ///

@@ -1,5 +1,6 @@
 //! RNS-CKKS.
 
+pub mod columns;
 pub mod noise;
 pub mod security;
 

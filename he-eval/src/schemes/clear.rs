@@ -10,9 +10,55 @@ use rayon::prelude::*;
 
 use crate::{
     EvalError,
-    graph::{Function, Linear, PADDING, Power, Weight},
+    graph::{Function, Graph, Linear, PADDING, Power, Weight},
+    plan::Plan,
+    quantise::{bounds, quantise},
     scheme::{Client, Scheme, Server},
+    schemes::{Evaluate, Job, Prepared, Under},
 };
+
+/// Images evaluated at a time, of so many: columns that stay in cache.
+pub(crate) fn slots(images: usize) -> usize {
+    images.clamp(1, 500)
+}
+
+/// Plans an evaluation in floating point.
+pub(super) fn prepare_float(job: &Job<'_>) -> Result<Prepared, EvalError> {
+    Ok(Prepared {
+        plan: Plan::new("clear", job, job.graph, slots(job.images)),
+        evaluation: float(job.graph.clone(), job.images),
+        twin: None,
+    })
+}
+
+/// Plans an evaluation of quantised weights.
+pub(super) fn prepare_integer(job: &Job<'_>) -> Result<Prepared, EvalError> {
+    let graph = quantise(job.graph, job.options.quantisation())?;
+    Ok(Prepared {
+        plan: Plan::new("clear-integer", job, &graph, slots(job.images)),
+        evaluation: integer(graph, job.images)?,
+        twin: None,
+    })
+}
+
+/// A graph in floating point.
+pub(super) fn float(graph: Graph<f64>, images: usize) -> Box<dyn Evaluate> {
+    let scheme = Clear::<f64>::new(slots(images));
+    Box::new(Under { graph, scheme })
+}
+
+/// A graph in the narrowest integers that cannot overflow.
+pub(super) fn integer(graph: Graph<i64>, images: usize) -> Result<Box<dyn Evaluate>, EvalError> {
+    let largest = bounds(&graph)?.into_iter().max().unwrap_or(I256::ZERO);
+    // a few bits of room for partial sums
+    Ok(if largest < I256::ONE << 120 {
+        let scheme = Clear::<i128>::new(slots(images));
+        Box::new(Under { graph, scheme })
+    } else {
+        let scheme = Clear::<I256>::new(slots(images));
+        Box::new(Under { graph, scheme })
+    })
+}
 
 /// Numbers that a clear evaluation computes with.
 pub trait Arithmetic: Copy + Send + Sync + 'static {
@@ -104,7 +150,7 @@ integer_arithmetic!(I256, std::convert::identity, I256::from, I256::as_f64);
 /// The scheme that encrypts nothing.
 pub struct Clear<N> {
     slots: usize,
-    number: PhantomData<N>,
+    number: PhantomData<fn() -> N>,
 }
 
 impl<N> Clear<N> {

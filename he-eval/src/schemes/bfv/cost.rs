@@ -8,26 +8,17 @@ use super::Bfv;
 use crate::{
     EvalError,
     graph::{Graph, Linear, Matrix, Operation, Power, Tile},
+    plan::Seconds,
     scheme::{Client, Scheme, Server},
 };
-
-/// Predicted seconds for one batch of all shares.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Seconds {
-    /// The client encrypting.
-    pub encrypt: f64,
-    /// The server.
-    pub infer: f64,
-    /// The client decrypting.
-    pub decrypt: f64,
-}
 
 /// Values in each timed operation: enough to keep a few threads busy.
 const SAMPLE: usize = 16;
 /// Outputs of the timed dense layer.
 const ROWS: usize = 64;
 
-/// Times one share on this machine, with the threads of the current pool.
+/// Predicted seconds for one batch of all shares: times one share on this machine, with the threads of the
+/// current pool.
 ///
 /// # Errors
 /// When the encryption library fails.
@@ -43,6 +34,7 @@ pub fn predict(graph: &Graph<i64>, scheme: &Bfv) -> Result<Seconds, EvalError> {
         degree: 2,
         lower: Vec::new(),
         positions: SAMPLE,
+        typical: Vec::new(),
     };
 
     let (encrypt, inputs) = timed(fresh)?;

@@ -32,7 +32,78 @@ use std::sync::Arc;
 
 use fhe::bfv::BfvParameters;
 
-use crate::{EvalError, scheme::Scheme, security};
+use crate::{
+    EvalError,
+    graph::{Graph, Operation},
+    plan::{EncryptionPlan, Plan, Quality},
+    quantise::quantise,
+    scheme::Scheme,
+    schemes::{Job, Prepared, Under, clear},
+    security,
+};
+
+/// Ring degree of toy runs.
+const TOY_RING_DEGREE: usize = 1024;
+
+/// Plans an evaluation.
+pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
+    let graph = quantise(job.graph, job.options.quantisation())?;
+    let parameters = if job.options.toy {
+        BfvPlan::toy(&graph, TOY_RING_DEGREE)?
+    } else {
+        BfvPlan::new(&graph)?
+    };
+    let scheme = Bfv::new(&parameters, job.options.toy)?;
+    let memory_bytes = memory(&graph, &scheme);
+    let security_bits =
+        EncryptionPlan::check(parameters.ring_degree, parameters.log2_q, memory_bytes)?;
+    let mut plan = Plan::new("bfv", job, &graph, scheme.slots());
+    plan.encryption = Some(EncryptionPlan {
+        ring_degree: parameters.ring_degree,
+        log2_qp: parameters.log2_q,
+        moduli: format!(
+            "{} primes (no special primes), {} plaintext moduli of {} bits",
+            parameters.prime_bits.len(),
+            parameters.plain_moduli.len(),
+            parameters.plain_bits
+        ),
+        shares: scheme.shares(),
+        security_bits,
+        quality: Quality::Exact {
+            value_bits: parameters.value_bits,
+            noise_bits_left: parameters.noise_bits_left,
+        },
+        key_bytes: scheme.key_bytes(),
+        ciphertext_bytes: graph.inputs * scheme.shares() * scheme.value_bytes(),
+        memory_bytes,
+        seconds: cost::predict(&graph, &scheme)?.times(plan.batches),
+    });
+    Ok(Prepared {
+        plan,
+        twin: Some(clear::integer(graph.clone(), job.images)?),
+        evaluation: Box::new(Under { graph, scheme }),
+    })
+}
+
+/// Peak bytes of ciphertexts while one share is evaluated, and all keys.
+fn memory(graph: &Graph<i64>, scheme: &Bfv) -> usize {
+    let part = scheme.value_bytes() / 2;
+    let (mut values, mut parts, mut peak) = (graph.inputs, 2, 0);
+    for node in &graph.nodes {
+        let (next, next_parts) = match &node.operation {
+            Operation::Linear(linear) => (linear.outputs(), parts),
+            _ => (values, 3),
+        };
+        peak = peak.max((values * parts + next * next_parts) * part);
+        parts = if matches!(node.operation, Operation::Linear(_)) {
+            2
+        } else {
+            3
+        };
+        values = next;
+    }
+    peak + scheme.key_bytes()
+}
 
 /// BFV with checked parameters: one [`BfvParameters`] for each plaintext modulus.
 pub struct Bfv {

@@ -1,0 +1,165 @@
+//! The inner loops, as fast as the processor allows.
+
+use super::{
+    Planes, Quad, Row, Sums,
+    layer::{Gather, Packed},
+    portable,
+};
+#[cfg(target_arch = "x86_64")]
+use super::x86::{amx, avx2, avx512};
+use crate::modulus::Modulus;
+
+/// Instructions that the inner loops use. All give the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Plain Rust.
+    Portable,
+    /// Products in vectors of 256 bits.
+    Avx2,
+    /// Products of bytes in vectors of 512 bits (VNNI), with IFMA and VBMI for the rest.
+    Avx512,
+    /// The same, with products of bytes in the matrix unit.
+    Amx,
+}
+
+impl Kernel {
+    /// The kernels that this processor has, slowest first.
+    pub fn available() -> Vec<Self> {
+        let mut found = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx2::available() {
+                found.push(Self::Avx2);
+            }
+            if avx512::available() {
+                found.push(Self::Avx512);
+                if amx::available() {
+                    found.push(Self::Amx);
+                }
+            }
+        }
+        found
+    }
+
+    /// The fastest of them.
+    pub fn best() -> Self {
+        Self::available().pop().unwrap_or(Self::Portable)
+    }
+
+    /// What reports call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "AVX2",
+            Self::Avx512 => "AVX-512 VNNI",
+            Self::Amx => "AMX int8",
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn wide(self) -> bool {
+        matches!(self, Self::Avx512 | Self::Amx)
+    }
+
+    /// `a · b` or `2 a · b` modulo the prime.
+    #[inline]
+    pub(super) fn multiply(self, m: &Modulus, a: &Row, b: &Row, double: bool, to: &mut Row) {
+        #[cfg(target_arch = "x86_64")]
+        if self.wide() {
+            return avx512::multiply(m, a, b, double, to);
+        }
+        portable::multiply(m, a, b, double, to);
+    }
+
+    /// The bytes of residues. In which order columns stand is between this and `interleave`.
+    #[inline]
+    pub(super) fn split(self, words: &Row, to: &mut Planes) {
+        #[cfg(target_arch = "x86_64")]
+        if self.wide() {
+            return avx512::split(words, to);
+        }
+        portable::split(words, to);
+    }
+
+    /// Four values, as many planes as `to` has.
+    #[inline]
+    pub(super) fn interleave(self, values: [&Planes; 4], to: &mut [Quad]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.wide() {
+            return avx512::interleave(values, to);
+        }
+        portable::interleave(values, to);
+    }
+
+    /// Sums of products: `sums[row · count + s] = Σ_{plane + limb = s} Σ_quad w_limb · x_plane`.
+    #[expect(clippy::too_many_arguments, reason = "one call, from one place")]
+    #[inline]
+    pub(super) fn product(
+        self,
+        matrix: &Packed,
+        gather: &Gather,
+        planes: usize,
+        count: usize,
+        quads: &[Quad],
+        panel: &mut Vec<Quad>,
+        sums: &mut [Sums],
+    ) {
+        let operands = Operands {
+            matrix,
+            gather,
+            planes,
+            count,
+            quads,
+        };
+        #[cfg(target_arch = "x86_64")]
+        match self {
+            Self::Amx => return amx::product(&operands, panel, sums),
+            Self::Avx512 => return avx512::product(&operands, sums),
+            Self::Avx2 => return avx2::product(&operands, sums),
+            Self::Portable => {}
+        }
+        let _ = panel;
+        portable::product(&operands, sums);
+    }
+
+    /// `Σ_s 2^(8s) sums[s] + bias` modulo the prime.
+    #[inline]
+    pub(super) fn combine(self, m: &Modulus, bits: u32, sums: &[Sums], bias: u64, to: &mut Row) {
+        #[cfg(target_arch = "x86_64")]
+        if self.wide() {
+            return avx512::combine(m, bits, sums, bias, to);
+        }
+        portable::combine(m, bits, sums, bias, to);
+    }
+
+    /// Gives back what a run on this thread held.
+    pub(super) fn release(self) {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Amx {
+            amx::release();
+        }
+    }
+}
+
+/// What a product reads.
+pub(super) struct Operands<'a> {
+    pub matrix: &'a Packed,
+    pub gather: &'a Gather,
+    /// Bytes of a residue.
+    pub planes: usize,
+    /// Sums of a row.
+    pub count: usize,
+    /// `[quad][plane]`.
+    pub quads: &'a [Quad],
+}
+
+impl Operands<'_> {
+    /// The limbs that meet plane `s - limb` in sum `s`.
+    pub fn limbs(&self, s: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let planes = self.planes;
+        (0..self.matrix.limbs.len()).filter_map(move |limb| {
+            let plane = s.checked_sub(limb)?;
+            (plane < planes).then_some((limb, plane))
+        })
+    }
+}
