@@ -214,7 +214,7 @@ impl Evaluator {
         }
     }
 
-    fn check(&self, a: &Ciphertext) -> Result<(), Error> {
+    pub(crate) fn check(&self, a: &Ciphertext) -> Result<(), Error> {
         if a.parameters == self.parameters {
             Ok(())
         } else {

@@ -9,6 +9,7 @@ mod encoding;
 mod error;
 mod evaluator;
 mod keys;
+mod layers;
 mod modulus;
 mod parameters;
 mod ring;
@@ -20,6 +21,7 @@ pub use ciphertext::{Ciphertext, SeededCiphertext};
 pub use error::Error;
 pub use evaluator::Evaluator;
 pub use keys::{PublicKey, RelinearisationKey, SecretKey};
+pub use layers::{Blocks, Stage};
 pub use parameters::{
     Literal, MAX_PRIME_BITS, MAX_RING_DEGREE, MIN_PRIME_BITS, MIN_RING_DEGREE, Parameters,
 };

@@ -100,8 +100,14 @@ impl Modulus {
     }
 
     /// `x mod q` for a signed word.
+    #[inline(always)]
     pub(crate) fn reduce_signed(&self, x: i64) -> u64 {
-        x.rem_euclid(self.q as i64) as u64
+        if x.unsigned_abs() < self.q {
+            // most numbers are small, and a division takes as long as twenty additions
+            x.wrapping_add((x >> 63) & self.q as i64) as u64
+        } else {
+            x.rem_euclid(self.q as i64) as u64
+        }
     }
 
     /// `a · b` for reduced operands.

@@ -1,0 +1,275 @@
+//! Whole layers of ciphertexts: linear layers and squares on residue columns, then relinearisation and
+//! rescaling of the results.
+
+use rayon::prelude::*;
+
+use crate::{
+    Ciphertext, Error, Evaluator, Parameters,
+    columns::{BLOCK, Kernel, Layer, Row, Scratch, Step, Times, evaluate},
+    switch::Rows,
+};
+
+/// What happens to all values of a layer.
+#[derive(Clone, Copy)]
+pub enum Stage<'a> {
+    /// Integer weights that stand for `step` times themselves, and a real bias for each output.
+    Linear {
+        /// The weights.
+        layer: &'a Layer,
+        /// What one unit of a weight is worth.
+        step: f64,
+        /// `[output]`.
+        bias: &'a [f64],
+    },
+    /// The square of every value.
+    Square,
+}
+
+/// Results of a run of stages, which lie block by block: [`Evaluator::collect`] makes ciphertexts.
+pub struct Blocks {
+    parameters: Parameters,
+    values: usize,
+    parts: usize,
+    primes: usize,
+    scale: f64,
+    /// `[prime][block][value][part]`.
+    rows: Vec<Row>,
+    /// Seconds of all threads together.
+    pub times: Times,
+}
+
+impl Blocks {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.values
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.values == 0
+    }
+
+    /// Number of parts: three after a square.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.rows.as_slice())
+    }
+}
+
+/// One value among the blocks.
+struct One<'a> {
+    blocks: &'a Blocks,
+    value: usize,
+}
+
+impl Rows for One<'_> {
+    fn read(&self, part: usize, prime: usize, to: &mut [u64]) {
+        let Blocks {
+            values,
+            parts,
+            ref rows,
+            ..
+        } = *self.blocks;
+        let (to, _) = to.as_chunks_mut::<BLOCK>();
+        let first = prime * to.len();
+        for (block, to) in to.iter_mut().enumerate() {
+            *to = rows[((first + block) * values + self.value) * parts + part];
+        }
+    }
+}
+
+impl Evaluator {
+    /// Runs stages, at most one of them a square, on ciphertexts of two parts, on all threads of the
+    /// current pool. The results do not depend on their number.
+    ///
+    /// # Errors
+    /// When ciphertexts differ in shape or scale, belong to other parameters or do not fit the layer.
+    pub fn run(&self, stages: &[Stage<'_>], inputs: &[Ciphertext]) -> Result<Blocks, Error> {
+        self.run_with(Kernel::best(), stages, inputs)
+    }
+
+    /// As [`run`](Self::run), with a kernel of choice.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_with(
+        &self,
+        kernel: Kernel,
+        stages: &[Stage<'_>],
+        inputs: &[Ciphertext],
+    ) -> Result<Blocks, Error> {
+        let shape = self.shape(stages, inputs)?;
+        let Shape {
+            values,
+            parts,
+            primes,
+            scale,
+            ..
+        } = shape;
+        let blocks = self.parameters().ring_degree() / BLOCK;
+        let mut rows = vec![[0; BLOCK]; primes * blocks * values * parts];
+        let biases: Vec<Vec<Vec<u64>>> = (0..primes)
+            .map(|prime| self.biases(prime, &shape.biases))
+            .collect();
+        let times = rows
+            .par_chunks_mut((values * parts).max(1))
+            .enumerate()
+            .map_init(Scratch::default, |scratch, (index, output)| {
+                let (prime, block) = (index / blocks, index % blocks);
+                let mut times = Times::default();
+                let mut references = Vec::with_capacity(2 * inputs.len());
+                for c in inputs {
+                    for part in 0..2 {
+                        let (row, _) = c.row(part, prime).as_chunks::<BLOCK>();
+                        references.push(&row[block]);
+                    }
+                }
+                let mut bias = biases[prime].iter();
+                let steps: Vec<Step<'_>> = stages
+                    .iter()
+                    .map(|stage| match stage {
+                        Stage::Square => Step::Square,
+                        Stage::Linear { layer, .. } => Step::Linear {
+                            layer,
+                            bias: bias.next().expect("one list for each linear stage"),
+                        },
+                    })
+                    .collect();
+                let m = self.parameters().modulus(prime);
+                evaluate(kernel, m, &steps, &references, output, scratch, &mut times);
+                times
+            })
+            .reduce(Times::default, Times::sum);
+        Ok(Blocks {
+            parameters: self.parameters().clone(),
+            values,
+            parts,
+            primes,
+            scale,
+            rows,
+            times,
+        })
+    }
+
+    /// The biases modulo one prime.
+    fn biases(&self, prime: usize, scaled: &[Vec<f64>]) -> Vec<Vec<u64>> {
+        let m = self.parameters().modulus(prime);
+        let layers = scaled.iter();
+        layers
+            .map(|layer| layer.iter().map(|&b| m.from_f64(b)).collect())
+            .collect()
+    }
+
+    fn shape(&self, stages: &[Stage<'_>], inputs: &[Ciphertext]) -> Result<Shape, Error> {
+        let fail = |text: String| Err(Error::Mismatch(text));
+        let Some(first) = inputs.first() else {
+            return fail("there are no inputs".into());
+        };
+        for c in inputs {
+            self.check(c)?;
+            if c.parts() != 2 || c.primes() != first.primes() {
+                return fail("the inputs must have two parts and equally many primes".into());
+            }
+            // exact, since equal scales come from equal operations
+            if c.scale().to_bits() != first.scale().to_bits() {
+                return fail("the inputs have different scales".into());
+            }
+        }
+        let mut shape = Shape {
+            values: inputs.len(),
+            parts: 2,
+            primes: first.primes(),
+            scale: first.scale(),
+            biases: Vec::new(),
+        };
+        let mut linear = 0;
+        for stage in stages {
+            match stage {
+                Stage::Square if shape.parts == 2 => {
+                    shape.parts = 3;
+                    shape.scale *= shape.scale;
+                }
+                Stage::Square => return fail("a run has one square at most".into()),
+                Stage::Linear { layer, step, bias } => {
+                    linear += 1;
+                    if layer.inputs() != shape.values || layer.outputs() != bias.len() {
+                        return fail(format!(
+                            "a layer from {} values to {} meets {} inputs and {} biases",
+                            layer.inputs(),
+                            layer.outputs(),
+                            shape.values,
+                            bias.len()
+                        ));
+                    }
+                    if !step.is_normal() || bias.iter().any(|b| !b.is_finite()) {
+                        return fail("steps and biases must be finite numbers".into());
+                    }
+                    shape.values = layer.outputs();
+                    shape.scale /= step;
+                    let scaled = bias.iter().map(|b| b * shape.scale);
+                    shape.biases.push(scaled.collect());
+                }
+            }
+        }
+        if linear > 2 || stages.is_empty() {
+            return fail("a run has one or two linear layers, or a square".into());
+        }
+        Ok(shape)
+    }
+
+    /// Makes ciphertexts of the results: relinearised and rescaled if `rescale` (if there are three
+    /// parts, both in one pass), as they are otherwise.
+    ///
+    /// # Errors
+    /// When there is no prime to rescale by, or three parts and no key.
+    pub fn collect(&self, blocks: &Blocks, rescale: bool) -> Result<Vec<Ciphertext>, Error> {
+        let ones: Vec<One<'_>> = (0..blocks.values)
+            .map(|value| One { blocks, value })
+            .collect();
+        if rescale {
+            let rows: Vec<&dyn Rows> = ones.iter().map(|one| one as &dyn Rows).collect();
+            return self.switch(&rows, blocks.parts, blocks.primes, blocks.scale, true);
+        }
+        let whole = ones.par_iter().map(|one| {
+            let mut c = Ciphertext::zero(
+                &blocks.parameters,
+                blocks.parts,
+                blocks.primes,
+                blocks.scale,
+            );
+            for part in 0..blocks.parts {
+                for prime in 0..blocks.primes {
+                    one.read(part, prime, c.row_mut(part, prime));
+                }
+            }
+            c
+        });
+        Ok(whole.collect())
+    }
+}
+
+impl Times {
+    fn sum(self, other: Self) -> Self {
+        Self {
+            linear: [
+                self.linear[0] + other.linear[0],
+                self.linear[1] + other.linear[1],
+            ],
+            square: self.square + other.square,
+        }
+    }
+}
+
+/// What a run makes.
+struct Shape {
+    values: usize,
+    parts: usize,
+    primes: usize,
+    scale: f64,
+    /// Biases at the scale of their layer's results.
+    biases: Vec<Vec<f64>>,
+}
