@@ -59,6 +59,14 @@ pub enum EvalError {
         /// Bits of the largest output.
         value_bits: u32,
     },
+    /// No parameter set has enough levels and precision.
+    #[error(
+        "no 128-bit secure parameters up to ring degree 32768 have {levels} levels with enough precision: use fewer activation layers or a lower degree"
+    )]
+    NoLevels {
+        /// Levels that the network takes.
+        levels: usize,
+    },
     /// Parameters below the promised security.
     #[error(
         "ring degree {ring_degree} with a {log2_qp:.0}-bit modulus is below 128-bit security (at most {limit} bits): ask for toy parameters if that is meant"

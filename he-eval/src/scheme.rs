@@ -87,8 +87,8 @@ pub trait Server: Sync {
     /// See [`Scheme::Value`].
     type Value: Send + Sync;
 
-    /// Evaluates the first nodes of what is left of a chain, and says how many: one, unless the scheme
-    /// is faster at several together.
+    /// Evaluates the first nodes of what is left of a chain, and says how many: one, or several where
+    /// the scheme is faster at them together.
     ///
     /// # Errors
     /// When the scheme cannot evaluate them.
@@ -97,21 +97,15 @@ pub trait Server: Sync {
         nodes: &[Node<Self::Weight>],
         inputs: Vec<Self::Value>,
         observe: Observe<'_>,
-    ) -> Result<(usize, Vec<Self::Value>), EvalError> {
-        let node = &nodes[0];
-        let start = Instant::now();
-        let outputs = match &node.operation {
-            Operation::Linear(linear) => self.linear(linear, inputs)?,
-            Operation::Power(power) => self.power(power, inputs)?,
-            Operation::Function(function) => self.function(function, inputs)?,
-        };
-        observe(
-            &node.name,
-            node.operation.kind(),
-            start.elapsed().as_secs_f64(),
-        );
-        Ok((1, outputs))
-    }
+    ) -> Result<(usize, Vec<Self::Value>), EvalError>;
+}
+
+/// A [`Server`] that takes one node at a time.
+pub trait NodeByNode: Sync {
+    /// See [`Scheme::Weight`].
+    type Weight: Weight;
+    /// See [`Scheme::Value`].
+    type Value: Send + Sync;
 
     /// A whole linear layer at once: that is where the speed is.
     ///
@@ -133,7 +127,7 @@ pub trait Server: Sync {
         inputs: Vec<Self::Value>,
     ) -> Result<Vec<Self::Value>, EvalError>;
 
-    /// A function that is not a low-degree polynomial. Encrypted schemes refuse it.
+    /// A function that is not a low-degree polynomial. Schemes on integers refuse it.
     ///
     /// # Errors
     /// Unless the scheme can evaluate it.
@@ -143,5 +137,28 @@ pub trait Server: Sync {
         _inputs: Vec<Self::Value>,
     ) -> Result<Vec<Self::Value>, EvalError> {
         Err(EvalError::NotPolynomial)
+    }
+}
+
+impl<S: NodeByNode> Server for S {
+    type Weight = S::Weight;
+    type Value = S::Value;
+
+    fn advance(
+        &self,
+        nodes: &[Node<S::Weight>],
+        inputs: Vec<S::Value>,
+        observe: Observe<'_>,
+    ) -> Result<(usize, Vec<S::Value>), EvalError> {
+        let node = &nodes[0];
+        let start = Instant::now();
+        let outputs = match &node.operation {
+            Operation::Linear(linear) => self.linear(linear, inputs)?,
+            Operation::Power(power) => self.power(power, inputs)?,
+            Operation::Function(function) => self.function(function, inputs)?,
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        observe(&node.name, node.operation.kind(), seconds);
+        Ok((1, outputs))
     }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::{
     Ciphertext, Error, Parameters, RelinearisationKey,
-    switch::{Rows, Switch},
+    switch::{Rows, Spent, Switch},
     vector,
 };
 
@@ -162,7 +162,8 @@ impl Evaluator {
             return Err(Error::Mismatch("ciphertexts of different shapes".into()));
         }
         let rows: Vec<&dyn Rows> = all.iter().map(|c| c as &dyn Rows).collect();
-        let mut results = self.switch(&rows, first.parts, first.primes, first.scale, true)?;
+        let (mut results, _) =
+            self.switch(&rows, first.parts, first.primes, first.scale, true)?;
         for (result, c) in results.iter_mut().zip(all) {
             self.check(c)?;
             result.scale = c.scale / first.scale * result.scale;
@@ -178,7 +179,7 @@ impl Evaluator {
         primes: usize,
         scale: f64,
         rescale: bool,
-    ) -> Result<Vec<Ciphertext>, Error> {
+    ) -> Result<(Vec<Ciphertext>, Spent), Error> {
         let switch = Switch {
             parameters: &self.parameters,
             key: self.key_for(parts)?,
@@ -189,10 +190,17 @@ impl Evaluator {
         // small groups when there is little to do, so that no thread idles
         let share = rows.len().div_ceil(rayon::current_num_threads());
         let groups = rows.par_chunks(GROUP.min(share).max(1));
-        let results: Vec<Vec<Ciphertext>> = groups
+        let results: Vec<(Vec<Ciphertext>, Spent)> = groups
             .map(|group| switch.apply(group))
             .collect::<Result<_, _>>()?;
-        Ok(results.into_iter().flatten().collect())
+        let mut all = Vec::with_capacity(rows.len());
+        let mut spent = Spent::default();
+        for (group, own) in results {
+            all.extend(group);
+            spent.relinearise += own.relinearise;
+            spent.rescale += own.rescale;
+        }
+        Ok((all, spent))
     }
 
     fn switch_one(&self, a: &Ciphertext, rescale: bool) -> Result<Ciphertext, Error> {
@@ -200,7 +208,7 @@ impl Evaluator {
         if a.parts == 2 && !rescale {
             return Ok(a.clone());
         }
-        let mut result = self.switch(&[a], a.parts, a.primes, a.scale, rescale)?;
+        let (mut result, _) = self.switch(&[a], a.parts, a.primes, a.scale, rescale)?;
         Ok(result.remove(0))
     }
 

@@ -46,6 +46,11 @@ impl SecretKey {
         }
     }
 
+    /// The parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     fn row(&self, prime: usize) -> &[u64] {
         let n = self.parameters.ring_degree();
         &self.values[prime * n..(prime + 1) * n]

@@ -60,6 +60,14 @@ impl Blocks {
     }
 }
 
+/// Ciphertexts made of [`Blocks`].
+pub struct Collected {
+    /// The ciphertexts.
+    pub ciphertexts: Vec<Ciphertext>,
+    /// Share of the time that went into relinearisation; the rest is rescaling.
+    pub relinearise_share: f64,
+}
+
 /// One value among the blocks.
 struct One<'a> {
     blocks: &'a Blocks,
@@ -226,13 +234,19 @@ impl Evaluator {
     ///
     /// # Errors
     /// When there is no prime to rescale by, or three parts and no key.
-    pub fn collect(&self, blocks: &Blocks, rescale: bool) -> Result<Vec<Ciphertext>, Error> {
+    pub fn collect(&self, blocks: &Blocks, rescale: bool) -> Result<Collected, Error> {
         let ones: Vec<One<'_>> = (0..blocks.values)
             .map(|value| One { blocks, value })
             .collect();
         if rescale {
             let rows: Vec<&dyn Rows> = ones.iter().map(|one| one as &dyn Rows).collect();
-            return self.switch(&rows, blocks.parts, blocks.primes, blocks.scale, true);
+            let (ciphertexts, spent) =
+                self.switch(&rows, blocks.parts, blocks.primes, blocks.scale, true)?;
+            let all = spent.relinearise + spent.rescale;
+            return Ok(Collected {
+                ciphertexts,
+                relinearise_share: spent.relinearise / all.max(f64::MIN_POSITIVE),
+            });
         }
         let whole = ones.par_iter().map(|one| {
             let mut c = Ciphertext::zero(
@@ -248,7 +262,10 @@ impl Evaluator {
             }
             c
         });
-        Ok(whole.collect())
+        Ok(Collected {
+            ciphertexts: whole.collect(),
+            relinearise_share: 0.0,
+        })
     }
 }
 

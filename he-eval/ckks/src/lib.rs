@@ -21,7 +21,7 @@ pub use ciphertext::{Ciphertext, SeededCiphertext};
 pub use error::Error;
 pub use evaluator::Evaluator;
 pub use keys::{PublicKey, RelinearisationKey, SecretKey};
-pub use layers::{Blocks, Stage};
+pub use layers::{Blocks, Collected, Stage};
 pub use parameters::{
     Literal, MAX_PRIME_BITS, MAX_RING_DEGREE, MIN_PRIME_BITS, MIN_RING_DEGREE, Parameters,
 };

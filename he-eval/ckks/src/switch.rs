@@ -20,6 +20,8 @@
 //!   switching.  - Kim, Papadimitriou & Polyakov (2022), Approximate homomorphic encryption with
 //!   reduced approximation error, CT-RSA, for dividing once.
 
+use std::time::Instant;
+
 use crate::{
     Ciphertext, Error, Parameters, RelinearisationKey, keys::special_product, ring::Source, vector,
 };
@@ -34,6 +36,15 @@ impl Rows for Ciphertext {
     fn read(&self, part: usize, prime: usize, to: &mut [u64]) {
         to.copy_from_slice(self.row(part, prime));
     }
+}
+
+/// Seconds spent, summed over threads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    /// On digits and keys.
+    pub relinearise: f64,
+    /// On dividing by the dropped primes.
+    pub rescale: f64,
 }
 
 /// What goes in and what is wanted.
@@ -51,7 +62,7 @@ pub(crate) struct Switch<'a> {
 
 impl Switch<'_> {
     /// Applies it to a group of ciphertexts, which share what is read of the key.
-    pub fn apply(&self, group: &[&dyn Rows]) -> Result<Vec<Ciphertext>, Error> {
+    pub fn apply(&self, group: &[&dyn Rows]) -> Result<(Vec<Ciphertext>, Spent), Error> {
         if self.rescale && self.primes < 2 {
             return Err(Error::NoLevel);
         }
@@ -74,6 +85,7 @@ impl Switch<'_> {
             .collect();
         let mut digits = vec![0; group.len() * self.digits() * n];
         let mut work = Work::new(n, self.primes);
+        let mut clock = Clock::start();
         if self.key.is_some() {
             let rows = digits.chunks_mut(n).enumerate();
             for (i, row) in rows {
@@ -88,10 +100,12 @@ impl Switch<'_> {
             for (one, rows) in group.iter().enumerate() {
                 let digits = &digits[one * self.digits() * n..];
                 self.sum(*rows, digits, prime, &mut work);
+                clock.relinearised();
                 for part in 0..2 {
                     let at = ((one * 2 + part) * dropped.len() + k) * n;
                     p.all_rings()[prime].backward(&mut work.sums[part], &mut rests[at..at + n]);
                 }
+                clock.rescaled();
             }
         }
         for rests in rests.chunks_mut((dropped.len() * n).max(1)) {
@@ -101,6 +115,7 @@ impl Switch<'_> {
             for (one, rows) in group.iter().enumerate() {
                 let digits = &digits[one * self.digits() * n..];
                 self.sum(*rows, digits, prime, &mut work);
+                clock.relinearised();
                 for part in 0..2 {
                     let at = (one * 2 + part) * dropped.len() * n;
                     let rests = &rests[at..at + dropped.len() * n];
@@ -108,9 +123,10 @@ impl Switch<'_> {
                     let row = results[one].row_mut(part, prime);
                     row.copy_from_slice(&work.sums[part]);
                 }
+                clock.rescaled();
             }
         }
-        Ok(results)
+        Ok((results, clock.spent))
     }
 
     fn digits(&self) -> usize {
@@ -214,6 +230,36 @@ impl Switch<'_> {
             ring.forward(&work.coefficients, &mut work.values);
         }
         vector::subtract_scale(m, &mut work.sums[part], &work.values, m.inverse(product));
+    }
+}
+
+/// Tells the two kinds of work apart.
+struct Clock {
+    last: Instant,
+    spent: Spent,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            last: Instant::now(),
+            spent: Spent::default(),
+        }
+    }
+
+    fn lap(&mut self) -> f64 {
+        let now = Instant::now();
+        let seconds = (now - self.last).as_secs_f64();
+        self.last = now;
+        seconds
+    }
+
+    fn relinearised(&mut self) {
+        self.spent.relinearise += self.lap();
+    }
+
+    fn rescaled(&mut self) {
+        self.spent.rescale += self.lap();
     }
 }
 

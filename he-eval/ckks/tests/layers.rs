@@ -111,10 +111,10 @@ fn a_network_decrypts_to_what_it_computes_with_every_kernel() {
     for kernel in Kernel::available() {
         let blocks = s.evaluator.run_with(kernel, &first, &s.inputs).unwrap();
         assert_eq!((blocks.parts(), blocks.len()), (3, 7));
-        let between = s.evaluator.collect(&blocks, true).unwrap();
+        let between = s.evaluator.collect(&blocks, true).unwrap().ciphertexts;
         assert_eq!((between[0].parts(), between[0].primes()), (2, 2));
         let blocks = s.evaluator.run_with(kernel, &second, &between).unwrap();
-        let outputs = s.evaluator.collect(&blocks, false).unwrap();
+        let outputs = s.evaluator.collect(&blocks, false).unwrap().ciphertexts;
         for (c, expected) in outputs.iter().zip(&expected) {
             for (a, b) in s.secret.decrypt(c).unwrap().iter().zip(expected) {
                 assert!((a - b).abs() < 2e-4, "{a} for {b} with {kernel:?}");
@@ -134,7 +134,7 @@ fn the_number_of_threads_changes_nothing() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let blocks = s.evaluator.run(&[layer.stage(), Stage::Square], &s.inputs).unwrap();
-            s.evaluator.collect(&blocks, true).unwrap()
+            s.evaluator.collect(&blocks, true).unwrap().ciphertexts
         })
     };
     assert_eq!(on(1), on(2));

@@ -1,6 +1,9 @@
 //! The scheme as a whole: what is decrypted is what was computed, within the predicted noise.
 
-use cryptodl_ckks::{Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey, noise};
+use cryptodl_ckks::{
+    Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey,
+    noise::{self, Sizes},
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn literal(ring_degree: usize, prime_bits: &[u32], special_bits: &[u32]) -> Literal {
@@ -44,25 +47,26 @@ fn noise_is_what_the_formulas_say_over_many_keys() {
         let mut ratios = vec![Vec::new(); 5];
         for seed in 0..12 {
             let (p, secret, evaluator) = setup(&literal(1024, primes, special));
+            let sizes = Sizes::from(&p);
             let x = slots(1024, seed);
             let fresh = secret.encrypt(&x, SCALE, 3).unwrap().expand();
-            ratios[0].push(noise_of(&secret, &fresh, &x) / noise::fresh(&p));
+            ratios[0].push(noise_of(&secret, &fresh, &x) / noise::fresh(&sizes));
             let public = secret.public_key().encrypt(&x, SCALE).unwrap();
-            ratios[1].push(noise_of(&secret, &public, &x) / noise::fresh_public(&p));
+            ratios[1].push(noise_of(&secret, &public, &x) / noise::fresh_public(&sizes));
             // a scale at which fresh noise is nothing beside what follows
             let zero = secret.encrypt(&[], SCALE, 3).unwrap().expand();
             let rescaled = evaluator.rescale(&zero).unwrap();
             let nothing = vec![0.0; 1024];
             ratios[2]
-                .push(noise_of(&secret, &rescaled, &nothing) / noise::rescale(&p, 3, false));
+                .push(noise_of(&secret, &rescaled, &nothing) / noise::rescale(&sizes, 3, false));
             let square = evaluator.multiply(&zero, &zero).unwrap();
             let own = noise_of(&secret, &square, &nothing);
             let both = evaluator.rescale(&square).unwrap();
             let added = noise_of(&secret, &both, &nothing);
-            ratios[3].push(added / noise::rescale(&p, 3, true));
+            ratios[3].push(added / noise::rescale(&sizes, 3, true));
             let relinearised = evaluator.relinearise(&square).unwrap();
             let total = noise_of(&secret, &relinearised, &nothing);
-            ratios[4].push(total / noise::relinearise(&p, 3).hypot(own));
+            ratios[4].push(total / noise::relinearise(&sizes, 3).hypot(own));
         }
         for (kind, ratios) in ratios.iter().enumerate() {
             let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
@@ -169,7 +173,7 @@ fn flooding_hides_the_low_bits_only() {
     let found = secret.decrypt_flooded(&c, 10).unwrap();
     let squares = found.iter().zip(&x).map(|(a, b)| (a - b).powi(2));
     let error = (squares.sum::<f64>() / 1024.0).sqrt() * SCALE;
-    let expected = 1024.0 * noise::fresh(&p);
+    let expected = 1024.0 * noise::fresh(&Sizes::from(&p));
     assert!((0.8..1.25).contains(&(error / expected)), "{error}");
 }
 

@@ -13,7 +13,7 @@ use crate::{
     graph::{Function, Graph, Linear, PADDING, Power, Weight},
     plan::Plan,
     quantise::{bounds, quantise},
-    scheme::{Client, Scheme, Server},
+    scheme::{Client, NodeByNode, Scheme},
     schemes::{Evaluate, Job, Prepared, Under},
 };
 
@@ -207,7 +207,7 @@ impl<N: Arithmetic> Client for ClearClient<N> {
     }
 }
 
-impl<N: Arithmetic> Server for ClearServer<N> {
+impl<N: Arithmetic> NodeByNode for ClearServer<N> {
     type Weight = N::Weight;
     type Value = Vec<N>;
 

@@ -9,7 +9,7 @@ use crate::{
     EvalError,
     graph::{Graph, Linear, Matrix, Operation, Power, Tile},
     plan::Seconds,
-    scheme::{Client, Scheme, Server},
+    scheme::{Client, NodeByNode, Scheme},
 };
 
 /// Values in each timed operation: enough to keep a few threads busy.

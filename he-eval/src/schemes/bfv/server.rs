@@ -16,7 +16,7 @@ use super::{
 use crate::{
     EvalError,
     graph::{Linear, Power},
-    scheme::Server,
+    scheme::NodeByNode,
 };
 
 /// Evaluates one share: the parameters of one plaintext modulus and its relinearisation key.
@@ -108,7 +108,7 @@ impl BfvServer {
     }
 }
 
-impl Server for BfvServer {
+impl NodeByNode for BfvServer {
     type Weight = i64;
     type Value = Ciphertext;
 

@@ -1,0 +1,57 @@
+//! The client: the secret key, encryption, decryption.
+
+use cryptodl_ckks::{Error, SecretKey};
+use rayon::prelude::*;
+
+use super::{CkksValue, library};
+use crate::{EvalError, scheme::Client};
+
+/// Holds the secret key.
+pub struct CkksClient {
+    secret: SecretKey,
+    input_scale: f64,
+}
+
+impl CkksClient {
+    pub(super) fn new(secret: SecretKey, input_scale: f64) -> Self {
+        Self {
+            secret,
+            input_scale,
+        }
+    }
+}
+
+impl Client for CkksClient {
+    type Value = CkksValue;
+
+    fn encrypt(&self, _share: usize, features: &[Vec<u32>]) -> Result<Vec<CkksValue>, EvalError> {
+        let primes = self.secret.parameters().primes();
+        let values = features.par_iter().map(|feature| {
+            let slots: Vec<f64> = feature.iter().map(|&pixel| f64::from(pixel)).collect();
+            self.secret.encrypt(&slots, self.input_scale, primes)
+        });
+        let values: Result<Vec<_>, Error> = values.collect();
+        Ok(values
+            .map_err(library)?
+            .into_iter()
+            .map(CkksValue::Sent)
+            .collect())
+    }
+
+    fn decrypt(
+        &self,
+        shares: &[Vec<CkksValue>],
+        images: usize,
+    ) -> Result<Vec<Vec<f64>>, EvalError> {
+        let values = shares[0].par_iter().map(|value| {
+            let mut slots = match value {
+                CkksValue::Full(c) => self.secret.decrypt(c),
+                CkksValue::Sent(seeded) => self.secret.decrypt(&seeded.expand()),
+            }
+            .map_err(library)?;
+            slots.truncate(images);
+            Ok(slots)
+        });
+        values.collect()
+    }
+}

@@ -1,0 +1,340 @@
+//! Choosing parameters: scales from the last layer back to the first, noise from the first to the last.
+//!
+//! A linear layer divides the scale by its step, a square squares it, rescaling divides it by the prime
+//! that is dropped. What must be held at the end, and how large the primes are, therefore fixes every
+//! scale before, up to that of the inputs. Noise is followed forwards as a root mean square in real
+//! units for each value: a linear layer adds up variances, a square multiplies by twice the typical
+//! value, and each rescaling adds its own ([`cryptodl_ckks::noise`]). Typical values come from the
+//! batch norms, which fix the mean and deviation of what an activation reads.
+
+use approx::Polynomial;
+use cryptodl_ckks::{
+    Literal, MAX_PRIME_BITS,
+    noise::{self, Sizes},
+};
+
+use super::{groups::Group, polynomial};
+use crate::{
+    EvalError,
+    graph::{Operation, PADDING, Power},
+    quantise::Grid,
+    security,
+};
+
+/// Wanted precision of a logit, in bits after the point: at 2^-9 a prediction changes only where two
+/// logits are closer than that, which one image in ten thousand is not.
+const PRECISION_BITS: f64 = 9.0;
+/// The mean of a logit over a batch is below `2^9`.
+const LOGIT_BITS: f64 = 9.0;
+/// Root mean square of a pixel of 0 to 255: between those of MNIST (85) and CIFAR-10 (137).
+const TYPICAL_PIXEL: f64 = 110.0;
+
+/// CKKS parameters for a given graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CkksPlan {
+    /// Ring degree N, which is also the number of slots.
+    pub ring_degree: usize,
+    /// Primes that are never dropped, and their size in bits.
+    pub base: (usize, u32),
+    /// Primes that rescaling drops, and their size in bits.
+    pub dropped: (usize, u32),
+    /// Scale of the input ciphertexts, for pixels from 0 to 255.
+    pub input_scale: f64,
+    /// Scales of the results of each group, which fix those inside of it.
+    pub scales: Vec<f64>,
+    /// Predicted `-log2` of the root mean square error of a logit.
+    pub precision_bits: f64,
+}
+
+impl CkksPlan {
+    /// The cheapest 128-bit secure parameters that give the wanted precision: least ring degree, then
+    /// fewest bytes of a residue over all primes, then highest precision. A ring degree that is given is
+    /// taken whatever its security.
+    ///
+    /// # Errors
+    /// When none up to ring degree 32768 gives the precision.
+    pub fn new(
+        grid: &Grid,
+        groups: &[Group],
+        toy_ring_degree: Option<usize>,
+    ) -> Result<Self, EvalError> {
+        let rings: &[usize] = &[4096, 8192, 16384, 32768];
+        let toy = toy_ring_degree.as_ref().map(std::slice::from_ref);
+        for &ring_degree in toy.unwrap_or(rings) {
+            let limit = toy.is_none().then(|| security::modulus_limit(ring_degree));
+            let limit = limit.flatten().unwrap_or(u32::MAX);
+            let candidates = candidates(groups, ring_degree, limit);
+            let mut best: Option<(u32, Self)> = None;
+            for mut plan in candidates {
+                let bytes = plan.bytes();
+                if best.as_ref().is_some_and(|(least, _)| bytes > *least) {
+                    continue;
+                }
+                plan.predict(grid, groups);
+                let better = best.as_ref().is_none_or(|(least, best)| {
+                    bytes < *least || plan.precision_bits > best.precision_bits
+                });
+                if plan.precision_bits >= PRECISION_BITS && better {
+                    best = Some((bytes, plan));
+                }
+            }
+            if let Some((_, plan)) = best {
+                return Ok(plan);
+            }
+        }
+        Err(EvalError::NoLevels {
+            levels: groups.iter().map(Group::levels).sum(),
+        })
+    }
+
+    /// Bytes of one residue modulo every prime.
+    fn bytes(&self) -> u32 {
+        let of = |(count, bits): (usize, u32)| count as u32 * bits.div_ceil(8);
+        of(self.base) + of(self.dropped)
+    }
+
+    /// The parameters.
+    pub fn literal(&self) -> Literal {
+        let mut prime_bits = vec![self.base.1; self.base.0];
+        prime_bits.resize(self.base.0 + self.dropped.0, self.dropped.1);
+        Literal {
+            ring_degree: self.ring_degree,
+            prime_bits,
+            special_bits: Vec::new(),
+        }
+    }
+
+    /// In words.
+    pub fn describe(&self) -> String {
+        let ((base, base_bits), (dropped, dropped_bits)) = (self.base, self.dropped);
+        format!(
+            "{base} primes of {base_bits} bits and {dropped} of {dropped_bits} that rescaling drops (no special primes), input scale 2^{:.1}",
+            self.input_scale.log2()
+        )
+    }
+
+    /// Scales and noise.
+    fn predict(&mut self, grid: &Grid, groups: &[Group]) {
+        let steps = steps(grid);
+        let sizes = Sizes::from(&self.literal());
+        let bits = sizes.primes[..self.base.0].iter().map(|q| q.log2());
+        // one bit for the sign
+        let mut scale = (bits.sum::<f64>() - 1.0 - LOGIT_BITS).exp2();
+        let mut primes = self.base.0;
+        self.scales.clear();
+        for group in groups.iter().rev() {
+            self.scales.push(scale);
+            match group {
+                Group::Linear(node) => scale *= steps[*node],
+                Group::Square {
+                    before,
+                    after,
+                    rescale,
+                    ..
+                } => {
+                    if *rescale {
+                        scale *= sizes.primes[primes];
+                    }
+                    scale = (scale * after.map_or(1.0, |node| steps[node])).sqrt();
+                    scale *= before.map_or(1.0, |node| steps[node]);
+                }
+                Group::Polynomial { levels, .. } => {
+                    // the scale that the circuit begins with suits its input as well
+                    scale = polynomial::entry_scale(&sizes.primes[primes..primes + levels], scale);
+                }
+            }
+            primes += group.levels();
+        }
+        self.scales.reverse();
+        self.input_scale = scale;
+        let forward = Forward::new(grid, &sizes, &steps, scale);
+        let noise = forward.through(groups, &self.scales);
+        self.precision_bits = -0.5 * (noise.iter().sum::<f64>() / noise.len() as f64).log2();
+    }
+}
+
+/// The step of each node, 1 for activations.
+fn steps(grid: &Grid) -> Vec<f64> {
+    let mut steps = grid.steps.iter();
+    let nodes = grid.graph.nodes.iter();
+    nodes
+        .map(|node| match node.operation {
+            Operation::Linear(_) => *steps.next().expect("every linear layer has a step"),
+            _ => 1.0,
+        })
+        .collect()
+}
+
+/// Every combination of sizes that is secure.
+fn candidates(
+    groups: &[Group],
+    ring_degree: usize,
+    limit: u32,
+) -> impl Iterator<Item = CkksPlan> + use<> {
+    let dropped: usize = groups.iter().map(Group::levels).sum();
+    let sizes = || [24, 28, 32, 36, 40, 44, 48, MAX_PRIME_BITS].into_iter();
+    let all = (1..=3).flat_map(move |base| {
+        sizes().flat_map(move |base_bits| {
+            sizes().map(move |dropped_bits| CkksPlan {
+                ring_degree,
+                base: (base, base_bits),
+                dropped: (dropped, dropped_bits),
+                input_scale: 1.0,
+                scales: Vec::new(),
+                precision_bits: 0.0,
+            })
+        })
+    });
+    all.filter(move |plan| {
+        let bits = |(count, bits): (usize, u32)| count as u32 * bits;
+        // without dropped primes all their sizes are the same
+        bits(plan.base) + bits(plan.dropped) <= limit
+            && (dropped > 0 || plan.dropped.1 == MAX_PRIME_BITS)
+    })
+}
+
+/// Variances on their way through the graph.
+struct Forward<'a> {
+    grid: &'a Grid,
+    sizes: &'a Sizes,
+    /// Step of each node, 1 where there is none.
+    steps: &'a [f64],
+    scale: f64,
+    primes: usize,
+    /// Variance of the noise of each value.
+    noise: Vec<f64>,
+    /// Mean square of each value.
+    square: Vec<f64>,
+}
+
+impl<'a> Forward<'a> {
+    fn new(grid: &'a Grid, sizes: &'a Sizes, steps: &'a [f64], scale: f64) -> Self {
+        let fresh = noise::fresh(sizes) / scale;
+        Self {
+            grid,
+            sizes,
+            steps,
+            scale,
+            primes: sizes.primes.len(),
+            noise: vec![fresh * fresh; grid.graph.inputs],
+            square: vec![TYPICAL_PIXEL * TYPICAL_PIXEL; grid.graph.inputs],
+        }
+    }
+
+    /// Variances of the noise of the results.
+    fn through(mut self, groups: &[Group], scales: &[f64]) -> Vec<f64> {
+        for (group, &target) in groups.iter().zip(scales) {
+            match group {
+                Group::Linear(node) => self.linear(*node),
+                Group::Square {
+                    before,
+                    square,
+                    after,
+                    rescale,
+                } => {
+                    before.iter().for_each(|node| self.linear(*node));
+                    self.power(*square);
+                    after.iter().for_each(|node| self.linear(*node));
+                    if *rescale {
+                        self.rescale(true);
+                    }
+                }
+                Group::Polynomial {
+                    node,
+                    polynomials,
+                    levels,
+                } => self.polynomial(*node, polynomials, *levels, target),
+            }
+        }
+        self.noise
+    }
+
+    fn linear(&mut self, node: usize) {
+        let Operation::Linear(linear) = &self.grid.graph.nodes[node].operation else {
+            unreachable!("groups know what their nodes are");
+        };
+        let mut noise = vec![0.0; linear.outputs()];
+        let mut square: Vec<f64> = linear.bias.iter().map(|b| b * b).collect();
+        for tile in &linear.tiles {
+            let matrix = &linear.matrices[tile.matrix];
+            for (row, &output) in tile.outputs.iter().enumerate() {
+                for (w, &input) in matrix.row(row).iter().zip(&tile.inputs) {
+                    if input != PADDING {
+                        noise[output as usize] += w * w * self.noise[input as usize];
+                        square[output as usize] += w * w * self.square[input as usize];
+                    }
+                }
+            }
+        }
+        (self.noise, self.square) = (noise, square);
+        self.scale /= self.steps[node];
+    }
+
+    /// The batch norm knows better than the weights how large the values are.
+    fn settle(&mut self, power: &Power<f64>) {
+        for (i, square) in self.square.iter_mut().enumerate() {
+            if let Some(typical) = power.typical.get(i / power.positions) {
+                *square = typical * typical;
+            }
+        }
+    }
+
+    fn power(&mut self, node: usize) {
+        if let Operation::Power(power) = &self.grid.graph.nodes[node].operation {
+            self.settle(power);
+        }
+        for (noise, square) in self.noise.iter_mut().zip(&mut self.square) {
+            // (y + e)² = y² + 2 y e + e²
+            *noise = 4.0 * *square * *noise + 3.0 * *noise * *noise;
+            *square *= GAUSSIAN_FOURTH_MOMENT * *square;
+        }
+        self.scale *= self.scale;
+    }
+
+    fn rescale(&mut self, relinearise: bool) {
+        let added = noise::rescale(self.sizes, self.primes, relinearise);
+        self.primes -= 1;
+        self.scale /= self.sizes.primes[self.primes];
+        let added = added / self.scale;
+        for noise in &mut self.noise {
+            *noise += added * added;
+        }
+    }
+
+    /// Each level adds the noise of a rescaling; what came in grows with the slope.
+    fn polynomial(
+        &mut self,
+        node: usize,
+        polynomials: &[Polynomial],
+        levels: usize,
+        target: f64,
+    ) {
+        let mut positions = self.noise.len();
+        if let Operation::Power(power) = &self.grid.graph.nodes[node].operation {
+            self.settle(power);
+            positions = power.positions;
+        }
+        let spread = |noise: &mut f64, square: &mut f64, p: &Polynomial| {
+            let x = square.sqrt();
+            let step = 1e-3 * x.max(1e-6);
+            let slope = |x: f64| (p.eval(x + step) - p.eval(x - step)) / (2.0 * step);
+            *noise *= slope(x).powi(2).max(slope(-x).powi(2));
+            *square = p.eval(x).powi(2).max(p.eval(-x).powi(2));
+        };
+        for (i, (noise, square)) in self.noise.iter_mut().zip(&mut self.square).enumerate() {
+            let channel = (i / positions).min(polynomials.len() - 1);
+            spread(noise, square, &polynomials[channel]);
+        }
+        // scales inside the circuit, as the entry sets them
+        self.primes -= 1;
+        let circuit = &self.sizes.primes[self.primes - levels..self.primes];
+        self.scale = polynomial::entry_scale(circuit, target);
+        for _ in 0..levels {
+            self.scale *= self.scale;
+            self.rescale(true);
+        }
+    }
+}
+
+/// E[y⁴] / E[y²]² of a normal variable.
+const GAUSSIAN_FOURTH_MOMENT: f64 = 3.0;

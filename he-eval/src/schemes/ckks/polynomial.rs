@@ -1,0 +1,144 @@
+//! Polynomials on ciphertexts, by the evaluators of [`approx`].
+//!
+//! Every number of primes n has one scale Δ_n, with `Δ_(n-1) = Δ_n² / q_(n-1)`: what a product of two
+//! values with n primes has after rescaling. Products with numbers choose the number's scale so that
+//! they arrive there, too, and a value that meets one of fewer primes is multiplied by 1 on its way
+//! down. So sums always find equal scales, and none is ever approximated.
+
+use approx::{Algebra, Polynomial, cheapest_plan};
+use cryptodl_ckks::{Ciphertext, Error, Evaluator};
+
+/// The scale that a circuit begins with to end with `target` after it dropped these primes, last first.
+pub fn entry_scale(primes: &[f64], target: f64) -> f64 {
+    let back = |scale: f64, prime: &f64| (scale * prime).sqrt();
+    primes.iter().fold(target, back)
+}
+
+/// `p(x)`; the result has `levels + 1` primes fewer and the scale `target`.
+///
+/// # Errors
+/// When there are too few primes, or the polynomial is a constant.
+pub fn evaluate(
+    evaluator: &Evaluator,
+    polynomial: &Polynomial,
+    x: &Ciphertext,
+    levels: usize,
+    target: f64,
+) -> Result<Ciphertext, Error> {
+    let parameters = evaluator.parameters();
+    let top = x.primes().checked_sub(1).ok_or(Error::NoLevel)?;
+    let bottom = top.checked_sub(levels).ok_or(Error::NoLevel)?;
+    let mut scales = vec![0.0; top + 1];
+    let dropped: Vec<f64> = (bottom..top).map(|i| parameters.prime(i) as f64).collect();
+    scales[top] = entry_scale(&dropped, target);
+    for primes in (bottom + 1..=top).rev() {
+        scales[primes - 1] = scales[primes].powi(2) / parameters.prime(primes - 1) as f64;
+    }
+    let mut circuit = Circuit {
+        evaluator,
+        scales,
+        error: None,
+    };
+    let (plan, _) = cheapest_plan(polynomial).ok_or_else(|| {
+        Error::Mismatch("a constant polynomial needs no evaluation".into())
+    })?;
+    let x = circuit.lower(x, top);
+    let result = plan.evaluate(&mut circuit, polynomial, &x);
+    let result = result.map(|value| circuit.lower(&value, bottom));
+    match (circuit.error, result) {
+        (Some(error), _) => Err(error),
+        (None, Some(result)) => Ok(result),
+        (None, None) => Err(Error::Mismatch("a constant polynomial".into())),
+    }
+}
+
+/// The algebra of ciphertexts. Its first error is kept; what is computed after it means nothing.
+struct Circuit<'a> {
+    evaluator: &'a Evaluator,
+    /// Δ_n.
+    scales: Vec<f64>,
+    error: Option<Error>,
+}
+
+impl Circuit<'_> {
+    fn keep(&mut self, result: Result<Ciphertext, Error>, instead: &Ciphertext) -> Ciphertext {
+        result.unwrap_or_else(|error| {
+            self.error.get_or_insert(error);
+            instead.clone()
+        })
+    }
+
+    /// The value times `factor`, with `primes` primes and their scale; takes one level at least.
+    fn scaled(&mut self, a: &Ciphertext, factor: f64, primes: usize) -> Ciphertext {
+        let product = self.try_scaled(a, factor, primes);
+        self.keep(product, a)
+    }
+
+    fn try_scaled(&self, a: &Ciphertext, factor: f64, primes: usize) -> Result<Ciphertext, Error> {
+        let dropped = self.evaluator.parameters().prime(primes) as f64;
+        let scale = self.scales[primes] * dropped / a.scale();
+        let product = self
+            .evaluator
+            .multiply_number(&a.drop_to(primes + 1)?, factor, scale)?;
+        // exact by construction, up to the rounding of these doubles
+        Ok(self.evaluator.rescale(&product)?.with_scale(self.scales[primes]))
+    }
+
+    /// The value with `primes` primes and their scale.
+    fn lower(&mut self, a: &Ciphertext, primes: usize) -> Ciphertext {
+        if a.primes() == primes {
+            a.clone()
+        } else {
+            self.scaled(a, 1.0, primes)
+        }
+    }
+
+    fn level(&mut self, a: &Ciphertext) -> Option<usize> {
+        let primes = a.primes() - 1;
+        if primes == 0 || self.scales[primes] == 0.0 {
+            self.error.get_or_insert(Error::NoLevel);
+            return None;
+        }
+        Some(primes)
+    }
+}
+
+impl Algebra for Circuit<'_> {
+    type Value = Ciphertext;
+
+    fn add(&mut self, a: &Ciphertext, b: &Ciphertext) -> Ciphertext {
+        let primes = a.primes().min(b.primes());
+        let (a, b) = (self.lower(a, primes), self.lower(b, primes));
+        let sum = self.evaluator.add(&a, &b);
+        self.keep(sum, &a)
+    }
+
+    fn multiply(&mut self, a: &Ciphertext, b: &Ciphertext) -> Ciphertext {
+        let primes = a.primes().min(b.primes());
+        let (a, b) = (self.lower(a, primes), self.lower(b, primes));
+        let Some(next) = self.level(&a) else { return a };
+        let product = self
+            .evaluator
+            .multiply(&a, &b)
+            .and_then(|product| self.evaluator.rescale(&product))
+            .map(|product| product.with_scale(self.scales[next]));
+        self.keep(product, &a)
+    }
+
+    fn scale(&mut self, a: &Ciphertext, factor: f64) -> Ciphertext {
+        // whole numbers take no level, and these two are all that circuits use
+        if factor.abs().to_bits() == 1f64.to_bits() {
+            let same = self.evaluator.multiply_number(a, factor, 1.0);
+            return self.keep(same, a);
+        }
+        match self.level(a) {
+            Some(next) => self.scaled(a, factor, next),
+            None => a.clone(),
+        }
+    }
+
+    fn shift(&mut self, a: &Ciphertext, constant: f64) -> Ciphertext {
+        let sum = self.evaluator.add_number(a, constant);
+        self.keep(sum, a)
+    }
+}
