@@ -8,7 +8,7 @@ use crate::rows::EncryptedRow;
 use crate::run_folder::RunFolder;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use cryptodl_he_eval::{Measurement, Options, measure, plan, schemes};
+use cryptodl_he_eval::{Measurement, Options, prepare, schemes};
 use cryptodl_network::{Artifact, Nonlinearity};
 use cryptodl_train::datasets;
 use serde::{Deserialize, Serialize};
@@ -34,12 +34,12 @@ pub struct EvaluationFlags {
     /// Threads [default: all cores].
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Bits of an integer weight with its sign, 2 to 12.
-    #[arg(long, value_name = "BITS", default_value_t = Options::default().weight_bits)]
-    pub weight_bits: u32,
-    /// Bits of a pixel, 1 to 8.
-    #[arg(long, value_name = "BITS", default_value_t = Options::default().input_bits)]
-    pub input_bits: u32,
+    /// Bits of an integer weight with its sign, 2 to 12 [default: 6 for schemes on integers, 8 for `ckks`].
+    #[arg(long, value_name = "BITS")]
+    pub weight_bits: Option<u32>,
+    /// Bits of a pixel, 1 to 8 [default: 4; `ckks` always takes all 8].
+    #[arg(long, value_name = "BITS")]
+    pub input_bits: Option<u32>,
     /// Use small parameters WITHOUT security, to try things out quickly.
     #[arg(long)]
     pub toy: bool,
@@ -189,20 +189,14 @@ impl Model {
         let options = flags.options();
         let test = &source.load(&self.artifact.provenance.dataset, run)?.test;
         let images = options.images.unwrap_or(test.len()).min(test.len());
-        let plan = plan(scheme, &self.artifact, images, &options)?.to_string();
+        let prepared = prepare(scheme, &self.artifact, images, &options)?;
+        let plan = prepared.plan().to_string();
         let bar = progress::share_bar(scheme);
         progress::say(&bar, plan.trim_end());
-        let measured = measure(
-            scheme,
-            &self.artifact,
-            &test.pixels,
-            &test.labels,
-            &options,
-            &mut |at| {
-                progress::set_share(&bar, at.done);
-                bar.set_message(at.stage);
-            },
-        );
+        let measured = prepared.measure(&test.pixels, &test.labels, &mut |at| {
+            progress::set_share(&bar, at.done);
+            bar.set_message(at.stage);
+        });
         bar.finish_and_clear();
         Ok(Detail {
             plan,
@@ -248,7 +242,7 @@ pub fn model_paths(folder: &Path) -> Vec<PathBuf> {
 
 /// The schemes of these names, `all` standing for every one.
 pub fn scheme_names(names: &[String]) -> Result<Vec<String>> {
-    let known: Vec<&str> = schemes().iter().map(|(name, _)| *name).collect();
+    let known: Vec<&str> = schemes().iter().map(|entry| entry.name).collect();
     let mut chosen: Vec<String> = Vec::new();
     for name in names {
         let expanded: Vec<&str> = if name == "all" {
@@ -300,6 +294,10 @@ fn filled(planned: EncryptedRow, measured: &Measurement) -> EncryptedRow {
         ciphertext_bytes: Some(measured.ciphertext_bytes as u64),
         key_bytes: Some(measured.key_bytes as u64),
         noise_bits_left: measured.noise_bits_left,
+        precision_bits: measured.precision_bits,
+        predicted_precision_bits: measured.predicted_precision_bits,
+        predicted_infer_s: measured.predicted_infer_s,
+        images_per_hour_end_to_end: measured.images_per_hour_end_to_end,
         accuracy_float: measured.accuracy_float,
         accuracy_integer: measured.accuracy_integer,
         accuracy_encrypted: measured.accuracy_encrypted,

@@ -153,6 +153,14 @@ pub struct EncryptedRow {
     pub ciphertext_bytes: Option<u64>,
     pub key_bytes: Option<u64>,
     pub noise_bits_left: Option<f64>,
+    #[serde(default)]
+    pub precision_bits: Option<f64>,
+    #[serde(default)]
+    pub predicted_precision_bits: Option<f64>,
+    #[serde(default)]
+    pub predicted_infer_s: Option<f64>,
+    #[serde(default)]
+    pub images_per_hour_end_to_end: Option<f64>,
     pub accuracy_float: Option<f64>,
     pub accuracy_integer: Option<f64>,
     pub accuracy_encrypted: Option<f64>,
@@ -191,6 +199,10 @@ impl Record for EncryptedRow {
         "ciphertext_bytes",
         "key_bytes",
         "noise_bits_left",
+        "precision_bits",
+        "predicted_precision_bits",
+        "predicted_infer_s",
+        "images_per_hour_end_to_end",
         "accuracy_float",
         "accuracy_integer",
         "accuracy_encrypted",

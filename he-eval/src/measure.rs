@@ -45,8 +45,10 @@ pub struct Measurement {
     pub predicted_infer_s: Option<f64>,
     /// Number of batches.
     pub batches: usize,
-    /// `batches · slots / infer_s · 3600`.
+    /// `batches · slots / infer_s · 3600`: what the server does with full batches.
     pub images_per_hour: f64,
+    /// The same over encryption, evaluation and decryption one after another.
+    pub images_per_hour_end_to_end: Option<f64>,
     /// Threads.
     pub threads: usize,
     /// Peak resident memory of the encrypted part of the run.
@@ -200,6 +202,7 @@ impl Evaluator {
         system::reset_peak_rss();
         let result = evaluation.evaluate(pixels, observe)?;
         let own = result.accuracy(labels);
+        let capacity = (result.batches * plan.slots) as f64;
         let measured = Measurement {
             scheme: plan.scheme.clone(),
             slots: plan.slots,
@@ -212,7 +215,7 @@ impl Evaluator {
             infer_s: result.infer_s,
             decrypt_s: result.decrypt_s,
             batches: result.batches,
-            images_per_hour: (result.batches * plan.slots) as f64 / result.infer_s * 3600.0,
+            images_per_hour: capacity / result.infer_s * 3600.0,
             threads: rayon::current_num_threads(),
             accuracy_float: Some(accuracy_float.unwrap_or(own)),
             nodes: result.nodes.clone(),
@@ -235,6 +238,9 @@ impl Evaluator {
             ciphertext_products: encryption.shares * plan.ciphertext_products,
             plain_products: encryption.shares * plan.plain_products,
             predicted_infer_s: Some(encryption.seconds.infer),
+            images_per_hour_end_to_end: Some(
+                capacity / (result.encrypt_s + result.infer_s + result.decrypt_s) * 3600.0,
+            ),
             peak_rss_bytes: system::peak_rss_bytes(),
             ciphertext_bytes: encryption.ciphertext_bytes,
             key_bytes: encryption.key_bytes,

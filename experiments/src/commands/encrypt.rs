@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(
     after_long_help = "Example: one shipped network, in the clear and encrypted, on all test images\n  \
-    cryptodl encrypt --model cryptonets --scheme clear,clear-integer,bfv"
+    cryptodl encrypt --model cryptonets --scheme clear,bfv,ckks"
 )]
 pub struct Arguments {
     /// Trained networks, separated by commas: names in `cryptodl list models` or paths of `.safetensors` files [default: all of the
@@ -29,7 +29,7 @@ pub struct Arguments {
         short,
         value_name = "NAME",
         value_delimiter = ',',
-        default_value = "bfv"
+        default_value = "ckks"
     )]
     scheme: Vec<String>,
     /// Only print the plans: parameters, security, sizes and predicted seconds.
@@ -159,15 +159,10 @@ fn list(models: &[Model], schemes: &[String], arguments: &Arguments) -> Result<(
                 Some(images) => images,
                 None => source.read(&model.artifact.provenance.dataset)?.test.len(),
             };
-            println!(
-                "{}",
-                cryptodl_he_eval::plan(
-                    scheme,
-                    &model.artifact,
-                    images,
-                    &arguments.evaluation.options()
-                )?
-            );
+            let options = arguments.evaluation.options();
+            let prepared =
+                cryptodl_he_eval::prepare(scheme, &model.artifact, images, &options)?;
+            println!("{}", prepared.plan());
         }
     }
     Ok(())

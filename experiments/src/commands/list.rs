@@ -90,7 +90,15 @@ fn sections(models: &Path) -> Vec<Section> {
                     .collect(),
             ),
         ),
-        ("schemes", pairs(cryptodl_he_eval::schemes().to_vec())),
+        (
+            "schemes",
+            pairs(
+                cryptodl_he_eval::schemes()
+                    .iter()
+                    .map(|scheme| (scheme.name, scheme.description))
+                    .collect(),
+            ),
+        ),
         (
             "sweeps",
             sweep::sweeps()
