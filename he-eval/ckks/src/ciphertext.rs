@@ -1,8 +1,12 @@
 //! Ciphertexts.
 
+use rayon::prelude::*;
+
 use crate::{
     Error, Parameters,
-    sample::{Seed, Stream},
+    columns::BLOCK,
+    pool::Buffer,
+    sample::{Expansion, Seed},
 };
 
 /// An encryption of N real slots: parts `c_0, c_1` or `c_0, c_1, c_2`, such that
@@ -14,17 +18,19 @@ pub struct Ciphertext {
     pub(crate) primes: usize,
     pub(crate) scale: f64,
     /// Values of the parts, `[part][prime][N]`.
-    pub(crate) data: Vec<u64>,
+    pub(crate) data: Buffer,
 }
 
 impl Ciphertext {
-    pub(crate) fn zero(parameters: &Parameters, parts: usize, primes: usize, scale: f64) -> Self {
+    /// A ciphertext of any content, to be filled.
+    pub(crate) fn empty(parameters: &Parameters, parts: usize, primes: usize, scale: f64) -> Self {
+        let rows = parts * primes * parameters.ring_degree() / BLOCK;
         Self {
             parameters: parameters.clone(),
             parts,
             primes,
             scale,
-            data: vec![0; parts * primes * parameters.ring_degree()],
+            data: parameters.pool().take(rows),
         }
     }
 
@@ -52,20 +58,20 @@ impl Ciphertext {
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.data.as_slice())
+        size_of_val(&*self.data)
     }
 
     /// The values of one part modulo one prime.
     pub fn row(&self, part: usize, prime: usize) -> &[u64] {
         let n = self.parameters.ring_degree();
         let at = (part * self.primes + prime) * n;
-        &self.data[at..at + n]
+        &self.data.as_flattened()[at..at + n]
     }
 
     pub(crate) fn row_mut(&mut self, part: usize, prime: usize) -> &mut [u64] {
         let n = self.parameters.ring_degree();
         let at = (part * self.primes + prime) * n;
-        &mut self.data[at..at + n]
+        &mut self.data.as_flattened_mut()[at..at + n]
     }
 
     /// The same message with fewer primes.
@@ -79,7 +85,7 @@ impl Ciphertext {
                 self.primes
             )));
         }
-        let mut fewer = Self::zero(&self.parameters, self.parts, primes, self.scale);
+        let mut fewer = Self::empty(&self.parameters, self.parts, primes, self.scale);
         for part in 0..self.parts {
             for prime in 0..primes {
                 fewer
@@ -105,11 +111,11 @@ pub struct SeededCiphertext {
 impl SeededCiphertext {
     /// The ciphertext in full.
     pub fn expand(&self) -> Ciphertext {
-        let mut full = Ciphertext::zero(&self.parameters, 2, self.primes, self.scale);
-        full.data[..self.data.len()].copy_from_slice(&self.data);
-        let mut stream = Stream::new(&self.seed);
+        let mut full = Ciphertext::empty(&self.parameters, 2, self.primes, self.scale);
+        full.data.as_flattened_mut()[..self.data.len()].copy_from_slice(&self.data);
+        let expansion = Expansion::new(&self.seed);
         for prime in 0..self.primes {
-            stream.uniform(self.parameters.modulus(prime), full.row_mut(1, prime));
+            random_row(&self.parameters, &expansion, prime, full.row_mut(1, prime));
         }
         full
     }
@@ -117,5 +123,100 @@ impl SeededCiphertext {
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
         size_of_val(self.data.as_slice()) + self.seed.len()
+    }
+}
+
+/// The random part modulo one prime.
+pub(crate) fn random_row(
+    parameters: &Parameters,
+    expansion: &Expansion,
+    prime: usize,
+    to: &mut [u64],
+) {
+    let (rows, _) = to.as_chunks_mut::<BLOCK>();
+    let first = prime * rows.len();
+    for (block, row) in rows.iter_mut().enumerate() {
+        expansion.fill(parameters.modulus(prime), first + block, row);
+    }
+}
+
+/// Seeded ciphertexts of one shape, put together block by block of columns, as layers read them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeededBatch {
+    pub(crate) parameters: Parameters,
+    pub(crate) primes: usize,
+    pub(crate) scale: f64,
+    pub(crate) seeds: Vec<Seed>,
+    /// Values of all `c_0`, `[prime][block][ciphertext]`.
+    pub(crate) rows: Buffer,
+}
+
+impl SeededBatch {
+    /// Puts ciphertexts together.
+    ///
+    /// # Errors
+    /// When there are none, or they differ in primes, scale or parameters.
+    pub fn new(all: &[SeededCiphertext]) -> Result<Self, Error> {
+        let Some(first) = all.first() else {
+            return Err(Error::Mismatch("a batch has one ciphertext at least".into()));
+        };
+        let same = |c: &SeededCiphertext| {
+            c.parameters == first.parameters
+                && c.primes == first.primes
+                && c.scale.to_bits() == first.scale.to_bits()
+        };
+        if !all.iter().all(same) {
+            return Err(Error::Mismatch("a batch is of one shape and scale".into()));
+        }
+        let blocks = first.data.len() / BLOCK;
+        let mut rows = first.parameters.pool().take(blocks * all.len());
+        rows.par_chunks_mut(all.len())
+            .enumerate()
+            .for_each(|(block, rows)| {
+                for (row, c) in rows.iter_mut().zip(all) {
+                    row.copy_from_slice(&c.data[block * BLOCK..(block + 1) * BLOCK]);
+                }
+            });
+        Ok(Self {
+            parameters: first.parameters.clone(),
+            primes: first.primes,
+            scale: first.scale,
+            seeds: all.iter().map(|c| c.seed).collect(),
+            rows,
+        })
+    }
+
+    /// Number of ciphertexts.
+    pub fn len(&self) -> usize {
+        self.seeds.len()
+    }
+
+    /// Never: a batch has one ciphertext at least.
+    pub fn is_empty(&self) -> bool {
+        self.seeds.is_empty()
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.rows) + size_of_val(self.seeds.as_slice())
+    }
+
+    /// The ciphertexts in full, on all threads of the current pool.
+    pub fn expand(&self) -> Vec<Ciphertext> {
+        let blocks = self.parameters.ring_degree() / BLOCK;
+        let all = self.seeds.par_iter().enumerate();
+        all.map(|(index, seed)| {
+            let mut full = Ciphertext::empty(&self.parameters, 2, self.primes, self.scale);
+            let expansion = Expansion::new(seed);
+            for prime in 0..self.primes {
+                let (to, _) = full.row_mut(0, prime).as_chunks_mut::<BLOCK>();
+                for (block, row) in to.iter_mut().enumerate() {
+                    *row = self.rows[(prime * blocks + block) * self.len() + index];
+                }
+                random_row(&self.parameters, &expansion, prime, full.row_mut(1, prime));
+            }
+            full
+        })
+        .collect()
     }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::{
     Ciphertext, Error, Parameters, RelinearisationKey,
-    switch::{Rows, Spent, Switch},
+    switch::{Rows, Spent, Switch, Work},
     vector,
 };
 
@@ -119,7 +119,7 @@ impl Evaluator {
             }
         }
         let primes = a.primes.min(b.primes);
-        let mut product = Ciphertext::zero(&self.parameters, 3, primes, a.scale * b.scale);
+        let mut product = Ciphertext::empty(&self.parameters, 3, primes, a.scale * b.scale);
         for prime in 0..primes {
             let m = self.parameters.modulus(prime);
             for part in 0..3 {
@@ -127,7 +127,9 @@ impl Evaluator {
                     .filter(|i| part - i < 2)
                     .map(|i| (a.row(i, prime), b.row(part - i, prime)))
                     .collect();
-                vector::dot(m, &pairs, product.row_mut(part, prime));
+                let row = product.row_mut(part, prime);
+                row.fill(0);
+                vector::dot(m, &pairs, row);
             }
         }
         Ok(product)
@@ -191,7 +193,7 @@ impl Evaluator {
         let share = rows.len().div_ceil(rayon::current_num_threads());
         let groups = rows.par_chunks(GROUP.min(share).max(1));
         let results: Vec<(Vec<Ciphertext>, Spent)> = groups
-            .map(|group| switch.apply(group))
+            .map_init(Work::default, |work, group| switch.apply(group, work))
             .collect::<Result<_, _>>()?;
         let mut all = Vec::with_capacity(rows.len());
         let mut spent = Spent::default();

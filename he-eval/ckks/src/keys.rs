@@ -4,8 +4,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     Ciphertext, Error, Parameters, SeededCiphertext,
+    ciphertext::random_row,
     modulus::Modulus,
-    sample::{Seed, Stream, random_seed},
+    sample::{Expansion, Seed, Stream, random_seed},
     vector,
 };
 
@@ -80,13 +81,12 @@ impl SecretKey {
         let mut data = transform(&self.parameters, primes, &message);
         message.zeroize();
         let seed = random_seed();
-        let mut stream = Stream::new(&seed);
+        let expansion = Expansion::new(&seed);
         let n = self.parameters.ring_degree();
         let mut random = vec![0; n];
         for (prime, row) in data.chunks_mut(n).enumerate() {
-            let m = self.parameters.modulus(prime);
-            stream.uniform(m, &mut random);
-            subtract_product(m, row, &random, self.row(prime));
+            random_row(&self.parameters, &expansion, prime, &mut random);
+            subtract_product(self.parameters.modulus(prime), row, &random, self.row(prime));
         }
         Ok(SeededCiphertext {
             parameters: self.parameters.clone(),
@@ -248,9 +248,9 @@ impl PublicKey {
         let mut second: Vec<i64> = (0..n).map(|_| stream.noise()).collect();
         let primes = parameters.primes();
         let mut factor = transform(parameters, primes, &ephemeral);
-        let mut result = Ciphertext::zero(parameters, 2, primes, scale);
-        result.data[..primes * n].copy_from_slice(&transform(parameters, primes, &message));
-        result.data[primes * n..].copy_from_slice(&transform(parameters, primes, &second));
+        let mut result = Ciphertext::empty(parameters, 2, primes, scale);
+        result.data.as_flattened_mut()[..primes * n].copy_from_slice(&transform(parameters, primes, &message));
+        result.data.as_flattened_mut()[primes * n..].copy_from_slice(&transform(parameters, primes, &second));
         for part in 0..2 {
             for prime in 0..primes {
                 let v = &factor[prime * n..(prime + 1) * n];

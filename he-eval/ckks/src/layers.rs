@@ -4,8 +4,10 @@
 use rayon::prelude::*;
 
 use crate::{
-    Ciphertext, Error, Evaluator, Parameters,
+    Ciphertext, Error, Evaluator, Parameters, SeededBatch,
     columns::{BLOCK, Kernel, Layer, Row, Scratch, Step, Times, evaluate},
+    pool::Buffer,
+    sample::Expansion,
     switch::Rows,
 };
 
@@ -25,6 +27,73 @@ pub enum Stage<'a> {
     Square,
 }
 
+/// What a run of stages reads.
+#[derive(Clone, Copy)]
+pub enum Inputs<'a> {
+    /// Ciphertexts of two parts.
+    Ciphertexts(&'a [Ciphertext]),
+    /// Seeded ciphertexts, whose random parts are made as they are needed and never written to memory.
+    Batch(&'a SeededBatch),
+}
+
+impl<'a> From<&'a [Ciphertext]> for Inputs<'a> {
+    fn from(all: &'a [Ciphertext]) -> Self {
+        Self::Ciphertexts(all)
+    }
+}
+
+impl<'a> From<&'a Vec<Ciphertext>> for Inputs<'a> {
+    fn from(all: &'a Vec<Ciphertext>) -> Self {
+        Self::Ciphertexts(all)
+    }
+}
+
+impl<'a> From<&'a SeededBatch> for Inputs<'a> {
+    fn from(batch: &'a SeededBatch) -> Self {
+        Self::Batch(batch)
+    }
+}
+
+impl<'a> Inputs<'a> {
+    fn expansions(self) -> Vec<Expansion> {
+        match self {
+            Self::Ciphertexts(_) => Vec::new(),
+            Self::Batch(batch) => batch.seeds.iter().map(Expansion::new).collect(),
+        }
+    }
+
+    /// The residues of one block, `[value][part]`; `random` holds those that are made on the way.
+    fn references<'b>(
+        self,
+        prime: usize,
+        block: usize,
+        expansions: &[Expansion],
+        random: &'b mut Vec<Row>,
+    ) -> Vec<&'b Row>
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Ciphertexts(all) => {
+                let parts = all.iter().flat_map(|c| [(c, 0), (c, 1)]);
+                let rows = parts.map(|(c, part)| &c.row(part, prime).as_chunks::<BLOCK>().0[block]);
+                rows.collect()
+            }
+            Self::Batch(batch) => {
+                let index = prime * (batch.parameters.ring_degree() / BLOCK) + block;
+                let m = batch.parameters.modulus(prime);
+                random.resize(batch.len(), [0; BLOCK]);
+                for (expansion, row) in expansions.iter().zip(random.iter_mut()) {
+                    expansion.fill(m, index, row);
+                }
+                let rows = &batch.rows[index * batch.len()..(index + 1) * batch.len()];
+                let pairs = rows.iter().zip(random.iter());
+                pairs.flat_map(|(a, b)| [a, b]).collect()
+            }
+        }
+    }
+}
+
 /// Results of a run of stages, which lie block by block: [`Evaluator::collect`] makes ciphertexts.
 pub struct Blocks {
     parameters: Parameters,
@@ -33,7 +102,7 @@ pub struct Blocks {
     primes: usize,
     scale: f64,
     /// `[prime][block][value][part]`.
-    rows: Vec<Row>,
+    rows: Buffer,
     /// Seconds of all threads together.
     pub times: Times,
 }
@@ -56,7 +125,7 @@ impl Blocks {
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.rows.as_slice())
+        size_of_val(&*self.rows)
     }
 }
 
@@ -96,7 +165,11 @@ impl Evaluator {
     ///
     /// # Errors
     /// When ciphertexts differ in shape or scale, belong to other parameters or do not fit the layer.
-    pub fn run(&self, stages: &[Stage<'_>], inputs: &[Ciphertext]) -> Result<Blocks, Error> {
+    pub fn run<'a>(
+        &self,
+        stages: &[Stage<'_>],
+        inputs: impl Into<Inputs<'a>>,
+    ) -> Result<Blocks, Error> {
         self.run_with(Kernel::best(), stages, inputs)
     }
 
@@ -104,12 +177,13 @@ impl Evaluator {
     ///
     /// # Errors
     /// As there.
-    pub fn run_with(
+    pub fn run_with<'a>(
         &self,
         kernel: Kernel,
         stages: &[Stage<'_>],
-        inputs: &[Ciphertext],
+        inputs: impl Into<Inputs<'a>>,
     ) -> Result<Blocks, Error> {
+        let inputs = inputs.into();
         let shape = self.shape(stages, inputs)?;
         let Shape {
             values,
@@ -119,23 +193,21 @@ impl Evaluator {
             ..
         } = shape;
         let blocks = self.parameters().ring_degree() / BLOCK;
-        let mut rows = vec![[0; BLOCK]; primes * blocks * values * parts];
+        let mut rows = self
+            .parameters()
+            .pool()
+            .take(primes * blocks * values * parts);
         let biases: Vec<Vec<Vec<u64>>> = (0..primes)
             .map(|prime| self.biases(prime, &shape.biases))
             .collect();
+        let expansions = inputs.expansions();
         let times = rows
             .par_chunks_mut((values * parts).max(1))
             .enumerate()
-            .map_init(Scratch::default, |scratch, (index, output)| {
+            .map_init(Default::default, |(scratch, random), (index, output)| {
                 let (prime, block) = (index / blocks, index % blocks);
                 let mut times = Times::default();
-                let mut references = Vec::with_capacity(2 * inputs.len());
-                for c in inputs {
-                    for part in 0..2 {
-                        let (row, _) = c.row(part, prime).as_chunks::<BLOCK>();
-                        references.push(&row[block]);
-                    }
-                }
+                let references = inputs.references(prime, block, &expansions, random);
                 let mut bias = biases[prime].iter();
                 let steps: Vec<Step<'_>> = stages
                     .iter()
@@ -148,6 +220,7 @@ impl Evaluator {
                     })
                     .collect();
                 let m = self.parameters().modulus(prime);
+                let scratch: &mut Scratch = scratch;
                 evaluate(kernel, m, &steps, &references, output, scratch, &mut times);
                 times
             })
@@ -172,26 +245,39 @@ impl Evaluator {
             .collect()
     }
 
-    fn shape(&self, stages: &[Stage<'_>], inputs: &[Ciphertext]) -> Result<Shape, Error> {
+    fn shape(&self, stages: &[Stage<'_>], inputs: Inputs<'_>) -> Result<Shape, Error> {
         let fail = |text: String| Err(Error::Mismatch(text));
-        let Some(first) = inputs.first() else {
-            return fail("there are no inputs".into());
+        let (values, primes, scale) = match inputs {
+            Inputs::Batch(batch) => {
+                if batch.parameters != *self.parameters() {
+                    return fail("the batch is of other parameters".into());
+                }
+                (batch.len(), batch.primes, batch.scale)
+            }
+            Inputs::Ciphertexts(all) => {
+                let Some(first) = all.first() else {
+                    return fail("there are no inputs".into());
+                };
+                for c in all {
+                    self.check(c)?;
+                    if c.parts() != 2 || c.primes() != first.primes() {
+                        return fail(
+                            "the inputs must have two parts and equally many primes".into(),
+                        );
+                    }
+                    // exact, since equal scales come from equal operations
+                    if c.scale().to_bits() != first.scale().to_bits() {
+                        return fail("the inputs have different scales".into());
+                    }
+                }
+                (all.len(), first.primes(), first.scale())
+            }
         };
-        for c in inputs {
-            self.check(c)?;
-            if c.parts() != 2 || c.primes() != first.primes() {
-                return fail("the inputs must have two parts and equally many primes".into());
-            }
-            // exact, since equal scales come from equal operations
-            if c.scale().to_bits() != first.scale().to_bits() {
-                return fail("the inputs have different scales".into());
-            }
-        }
         let mut shape = Shape {
-            values: inputs.len(),
+            values,
             parts: 2,
-            primes: first.primes(),
-            scale: first.scale(),
+            primes,
+            scale,
             biases: Vec::new(),
         };
         let mut linear = 0;
@@ -249,7 +335,7 @@ impl Evaluator {
             });
         }
         let whole = ones.par_iter().map(|one| {
-            let mut c = Ciphertext::zero(
+            let mut c = Ciphertext::empty(
                 &blocks.parameters,
                 blocks.parts,
                 blocks.primes,

@@ -12,16 +12,17 @@ mod keys;
 mod layers;
 mod modulus;
 mod parameters;
+mod pool;
 mod ring;
 mod sample;
 mod switch;
 mod vector;
 
-pub use ciphertext::{Ciphertext, SeededCiphertext};
+pub use ciphertext::{Ciphertext, SeededBatch, SeededCiphertext};
 pub use error::Error;
 pub use evaluator::Evaluator;
 pub use keys::{PublicKey, RelinearisationKey, SecretKey};
-pub use layers::{Blocks, Collected, Stage};
+pub use layers::{Blocks, Collected, Inputs, Stage};
 pub use parameters::{
     Literal, MAX_PRIME_BITS, MAX_RING_DEGREE, MIN_PRIME_BITS, MIN_RING_DEGREE, Parameters,
 };

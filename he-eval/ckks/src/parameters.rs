@@ -6,8 +6,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error,
+    columns::BLOCK,
     encoding::Embedding,
     modulus::{Modulus, primes},
+    pool::Pool,
     ring::Ring,
     security,
 };
@@ -52,6 +54,7 @@ struct Inner {
     literal: Literal,
     rings: Vec<Ring>,
     embedding: OnceLock<Embedding>,
+    pool: Arc<Pool>,
     special: usize,
     log2_qp: f64,
     fingerprint: [u8; 16],
@@ -112,6 +115,7 @@ impl Parameters {
         Ok(Self(Arc::new(Inner {
             rings: found.iter().map(|&q| Ring::new(n, q)).collect(),
             embedding: OnceLock::new(),
+            pool: Arc::default(),
             special: literal.special_bits.len(),
             log2_qp: found.iter().map(|&q| (q as f64).log2()).sum(),
             literal: literal.clone(),
@@ -165,6 +169,24 @@ impl Parameters {
         self.0
             .embedding
             .get_or_init(|| Embedding::new(self.ring_degree()))
+    }
+
+    /// Where ciphertexts take their memory from and give it back.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.0.pool
+    }
+
+    /// Sets memory aside for `count` ciphertexts of so many parts and primes, so that the first batch is as
+    /// fast as the later ones. All memory is kept until the last clone of the parameters is dropped.
+    pub fn reserve_ciphertexts(&self, count: usize, parts: usize, primes: usize) {
+        let rows = parts * primes * self.ring_degree() / BLOCK;
+        self.pool().reserve(rows, count);
+    }
+
+    /// Sets memory aside for results of so many values that lie block by block.
+    pub fn reserve_blocks(&self, values: usize, parts: usize, primes: usize) {
+        let rows = values * parts * primes * self.ring_degree() / BLOCK;
+        self.pool().reserve(rows, 1);
     }
 
     /// The rings of the ciphertext primes.

@@ -3,33 +3,95 @@
 //! The key comes from the operating system, except for the public half of a seeded ciphertext, whose
 //! seed is public.
 
-use aes::Aes256;
-use ctr::{
-    Ctr64LE,
-    cipher::{KeyIvInit, StreamCipher},
+use aes::{
+    Aes256Enc, Block,
+    cipher::{BlockCipherEncrypt, KeyInit},
 };
 use rand::{TryRngCore, rngs::OsRng};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::modulus::Modulus;
+use crate::{
+    columns::{BLOCK, Row},
+    modulus::Modulus,
+};
 
 /// The key of a stream.
 pub(crate) type Seed = [u8; 32];
 
+/// Blocks of the cipher that are made at a time.
+const AHEAD: usize = 64;
+
 /// Pseudo-random words.
 pub(crate) struct Stream {
-    cipher: Ctr64LE<Aes256>,
-    buffer: Zeroizing<[u8; 4096]>,
+    cipher: Aes256Enc,
+    /// Blocks made so far.
+    counter: u64,
+    buffer: Zeroizing<[u64; 2 * AHEAD]>,
     used: usize,
+}
+
+/// `count` blocks of the stream, from block `counter` on.
+#[inline(always)]
+fn blocks<const N: usize>(cipher: &Aes256Enc, counter: u64) -> [Block; N] {
+    let mut blocks: [Block; N] = std::array::from_fn(|i| {
+        let mut block = Block::default();
+        block[..8].copy_from_slice(&(counter + i as u64).to_le_bytes());
+        block
+    });
+    cipher.encrypt_blocks(&mut blocks);
+    blocks
+}
+
+/// The two words of a block.
+#[inline(always)]
+fn words(block: &Block) -> [u64; 2] {
+    let half = |at: usize| u64::from_le_bytes(block[at..at + 8].try_into().expect("eight bytes"));
+    [half(0), half(8)]
+}
+
+/// The random part of a seeded ciphertext, block of columns by block of columns, in any order.
+pub(crate) struct Expansion(Aes256Enc);
+
+/// Cipher blocks set aside for one block of columns. A prime of k bits rejects less than half of all
+/// k-bit words, so that 512 words always hold 32 residues (all but one time in 2^300).
+const SET_ASIDE: u64 = 256;
+
+impl Expansion {
+    pub fn new(seed: &Seed) -> Self {
+        Self(Aes256Enc::new(seed.into()))
+    }
+
+    /// Uniform residues, by rejection; `index` numbers the blocks of columns of all primes.
+    #[inline]
+    pub fn fill(&self, m: &Modulus, index: usize, to: &mut Row) {
+        let mask = (1u64 << m.bits()) - 1;
+        let first = index as u64 * SET_ASIDE;
+        let mut filled = 0;
+        let mut made = 0;
+        while filled < BLOCK {
+            assert!(made < SET_ASIDE, "rejection ends long before");
+            for block in &blocks::<{ BLOCK / 2 }>(&self.0, first + made) {
+                for word in words(block) {
+                    let candidate = word & mask;
+                    if candidate < m.value() && filled < BLOCK {
+                        to[filled] = candidate;
+                        filled += 1;
+                    }
+                }
+            }
+            made += BLOCK as u64 / 2;
+        }
+    }
 }
 
 impl Stream {
     /// The stream of a seed.
     pub fn new(seed: &Seed) -> Self {
         Self {
-            cipher: Ctr64LE::<Aes256>::new(seed.into(), &[0; 16].into()),
-            buffer: Zeroizing::new([0; 4096]),
-            used: 4096,
+            cipher: Aes256Enc::new(seed.into()),
+            counter: 0,
+            buffer: Zeroizing::new([0; 2 * AHEAD]),
+            used: 2 * AHEAD,
         }
     }
 
@@ -44,13 +106,15 @@ impl Stream {
     #[inline(always)]
     pub fn word(&mut self) -> u64 {
         if self.used == self.buffer.len() {
-            self.buffer.fill(0);
-            self.cipher.apply_keystream(self.buffer.as_mut_slice());
+            let made = blocks::<AHEAD>(&self.cipher, self.counter);
+            for (pair, block) in self.buffer.chunks_exact_mut(2).zip(&made) {
+                pair.copy_from_slice(&words(block));
+            }
+            self.counter += AHEAD as u64;
             self.used = 0;
         }
-        let bytes = &self.buffer[self.used..self.used + 8];
-        self.used += 8;
-        u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
+        self.used += 1;
+        self.buffer[self.used - 1]
     }
 
     /// Uniform residues, by rejection.

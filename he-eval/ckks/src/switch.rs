@@ -62,7 +62,11 @@ pub(crate) struct Switch<'a> {
 
 impl Switch<'_> {
     /// Applies it to a group of ciphertexts, which share what is read of the key.
-    pub fn apply(&self, group: &[&dyn Rows]) -> Result<(Vec<Ciphertext>, Spent), Error> {
+    pub fn apply(
+        &self,
+        group: &[&dyn Rows],
+        work: &mut Work,
+    ) -> Result<(Vec<Ciphertext>, Spent), Error> {
         if self.rescale && self.primes < 2 {
             return Err(Error::NoLevel);
         }
@@ -81,10 +85,12 @@ impl Switch<'_> {
         let dropped: Vec<usize> = special.chain(kept..self.primes).collect();
         let mut results: Vec<Ciphertext> = group
             .iter()
-            .map(|_| Ciphertext::zero(p, 2, kept, scale))
+            .map(|_| Ciphertext::empty(p, 2, kept, scale))
             .collect();
-        let mut digits = vec![0; group.len() * self.digits() * n];
-        let mut work = Work::new(n, self.primes);
+        work.fit(n, self.primes);
+        // these two are read while the rest of the buffers is written
+        let mut digits = std::mem::take(&mut work.digits);
+        digits.resize(group.len() * self.digits() * n, 0);
         let mut clock = Clock::start();
         if self.key.is_some() {
             let rows = digits.chunks_mut(n).enumerate();
@@ -94,12 +100,12 @@ impl Switch<'_> {
                 p.rings()[digit].backward(&mut work.values, row);
             }
         }
-        // residues of u and v modulo the dropped primes: [ciphertext][u, v][dropped][N]
-        let mut rests = vec![0; group.len() * 2 * dropped.len() * n];
+        let mut rests = std::mem::take(&mut work.rests);
+        rests.resize(group.len() * 2 * dropped.len() * n, 0);
         for (k, &prime) in dropped.iter().enumerate() {
             for (one, rows) in group.iter().enumerate() {
                 let digits = &digits[one * self.digits() * n..];
-                self.sum(*rows, digits, prime, &mut work);
+                self.sum(*rows, digits, prime, work);
                 clock.relinearised();
                 for part in 0..2 {
                     let at = ((one * 2 + part) * dropped.len() + k) * n;
@@ -114,18 +120,19 @@ impl Switch<'_> {
         for prime in 0..kept {
             for (one, rows) in group.iter().enumerate() {
                 let digits = &digits[one * self.digits() * n..];
-                self.sum(*rows, digits, prime, &mut work);
+                self.sum(*rows, digits, prime, work);
                 clock.relinearised();
                 for part in 0..2 {
                     let at = (one * 2 + part) * dropped.len() * n;
                     let rests = &rests[at..at + dropped.len() * n];
-                    self.divide(&dropped, rests, prime, part, &mut work);
+                    self.divide(&dropped, rests, prime, part, work);
                     let row = results[one].row_mut(part, prime);
                     row.copy_from_slice(&work.sums[part]);
                 }
                 clock.rescaled();
             }
         }
+        (work.digits, work.rests) = (digits, rests);
         Ok((results, clock.spent))
     }
 
@@ -263,24 +270,26 @@ impl Clock {
     }
 }
 
-/// Buffers of one group.
-struct Work {
+/// Buffers of one thread.
+#[derive(Default)]
+pub(crate) struct Work {
     values: Vec<u64>,
     coefficients: Vec<u64>,
     /// u and v.
     sums: [Vec<u64>; 2],
     /// The digits modulo the current prime, `[digit][N]`.
     extended: Vec<u64>,
+    /// Coefficients of the digits, `[ciphertext][digit][N]`.
+    digits: Vec<u64>,
+    /// Residues of u and v modulo the dropped primes, `[ciphertext][u, v][dropped][N]`.
+    rests: Vec<u64>,
 }
 
 impl Work {
-    fn new(n: usize, digits: usize) -> Self {
-        let row = || vec![0; n];
-        Self {
-            values: row(),
-            coefficients: row(),
-            sums: [row(), row()],
-            extended: vec![0; digits * n],
-        }
+    fn fit(&mut self, n: usize, digits: usize) {
+        self.values.resize(n, 0);
+        self.coefficients.resize(n, 0);
+        self.sums.iter_mut().for_each(|sum| sum.resize(n, 0));
+        self.extended.resize(digits * n, 0);
     }
 }

@@ -1,7 +1,7 @@
 //! Networks of linear layers and squares, encrypted.
 
 use cryptodl_ckks::{
-    Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey, Stage,
+    Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey, SeededBatch, Stage,
     columns::{Kernel, Layer, Matrix, Tile},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -123,6 +123,29 @@ fn a_network_decrypts_to_what_it_computes_with_every_kernel() {
         results.push(outputs);
     }
     assert!(results.windows(2).all(|two| two[0] == two[1]), "bit for bit");
+}
+
+#[test]
+fn a_seeded_batch_is_its_ciphertexts() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let s = setup(9);
+    let layer = Dense::new(&mut rng, 9, 5);
+    let sent: Vec<_> = s
+        .slots
+        .iter()
+        .map(|x| s.secret.encrypt(x, 27f64.exp2(), 3).unwrap())
+        .collect();
+    let batch = SeededBatch::new(&sent).unwrap();
+    let full: Vec<Ciphertext> = sent.iter().map(|c| c.expand()).collect();
+    assert_eq!(batch.expand(), full);
+    let run = |blocks: cryptodl_ckks::Blocks| s.evaluator.collect(&blocks, true).unwrap().ciphertexts;
+    let stages = [layer.stage(), Stage::Square];
+    let one = run(s.evaluator.run(&stages, &batch).unwrap());
+    let other = run(s.evaluator.run(&stages, &full).unwrap());
+    assert_eq!(one, other);
+    assert!(SeededBatch::new(&[]).is_err());
+    let mixed = [sent[0].clone(), s.secret.encrypt(&[], 2.0, 3).unwrap()];
+    assert!(SeededBatch::new(&mixed).is_err());
 }
 
 #[test]

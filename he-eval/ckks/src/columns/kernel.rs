@@ -2,7 +2,7 @@
 
 use super::{
     Planes, Quad, Row, Sums,
-    layer::{Gather, Packed},
+    layer::{CHUNK, Gather, Packed},
     portable,
 };
 #[cfg(target_arch = "x86_64")]
@@ -113,7 +113,11 @@ impl Kernel {
         };
         #[cfg(target_arch = "x86_64")]
         match self {
-            Self::Amx => return amx::product(&operands, panel, sums),
+            // a tile of the matrix unit that is half empty takes as long as a full one
+            Self::Amx if 4 * gather.used > 3 * CHUNK => {
+                return amx::product(&operands, panel, sums);
+            }
+            Self::Amx => return avx512::product(&operands, sums),
             Self::Avx512 => return avx512::product(&operands, sums),
             Self::Avx2 => return avx2::product(&operands, sums),
             Self::Portable => {}

@@ -45,8 +45,6 @@ pub struct Layer {
     pub(super) outputs: usize,
     /// Four inputs each.
     pub(super) quads: Vec<[u32; 4]>,
-    /// Whether no input is in two quads.
-    pub(super) partition: bool,
     pub(super) matrices: Vec<Packed>,
     pub(super) tiles: Vec<Gather>,
     /// Bits of the largest `Σ |w| · 255` of one limb.
@@ -69,6 +67,8 @@ pub(super) struct Gather {
     pub matrix: usize,
     /// The quad of each four columns, padded to whole chunks with quads that meet zero weights.
     pub quads: Vec<u32>,
+    /// How many of them are not padding.
+    pub used: usize,
     /// For each chunk, whether its quads lie one after another.
     pub direct: Vec<bool>,
     pub outputs: Vec<u32>,
@@ -86,6 +86,9 @@ impl Layer {
         matrices: &[Matrix],
         tiles: &[Tile],
     ) -> Result<Self, Error> {
+        check(inputs, outputs, matrices, tiles)?;
+        let (matrices, tiles) = &merged(matrices, tiles);
+        // inputs that came twice have weights that are sums
         check(inputs, outputs, matrices, tiles)?;
         let classes = classes(inputs, tiles);
         let orders: Vec<Vec<Option<usize>>> = matrices
@@ -111,12 +114,14 @@ impl Layer {
                     })
                 })
                 .collect();
+            let used = own.len();
             // what follows the last quad in memory: there is always room for a chunk
             while !own.len().is_multiple_of(CHUNK) {
                 own.push(own.last().map_or(0, |last| last + 1));
             }
             gathers.push(Gather {
                 matrix: tile.matrix,
+                used,
                 direct: own
                     .chunks(CHUNK)
                     .map(|chunk| chunk.windows(2).all(|pair| pair[1] == pair[0] + 1))
@@ -125,9 +130,6 @@ impl Layer {
                 outputs: tile.outputs.clone(),
             });
         }
-        let mut seen = vec![false; inputs];
-        let mut members = quads.iter().flatten().filter(|&&i| i != PADDING);
-        let partition = members.all(|&i| !std::mem::replace(&mut seen[i as usize], true));
         let matrices: Vec<Packed> = matrices
             .iter()
             .zip(&orders)
@@ -145,7 +147,6 @@ impl Layer {
             inputs,
             outputs,
             quads,
-            partition,
             matrices,
             tiles: gathers,
             sum_bits,
@@ -205,6 +206,75 @@ fn check(inputs: usize, outputs: usize, matrices: &[Matrix], tiles: &[Tile]) -> 
     match made.iter().position(|made| !made) {
         Some(output) => fail(format!("no tile makes output {output}")),
         None => Ok(()),
+    }
+}
+
+/// Puts neighbouring tiles of few rows together, as long as they fill one tile of the kernels: a
+/// convolution with five channels then makes three positions at a time.
+fn merged(matrices: &[Matrix], tiles: &[Tile]) -> (Vec<Matrix>, Vec<Tile>) {
+    let mut known: HashMap<(Vec<usize>, Vec<u32>), usize> = HashMap::new();
+    let (mut new_matrices, mut new_tiles) = (Vec::new(), Vec::new());
+    let mut rest = tiles;
+    while !rest.is_empty() {
+        // the inputs of the tiles together, each once, and how many tiles they are
+        let mut union: Vec<u32> = Vec::new();
+        let (mut count, mut rows) = (0, 0);
+        for tile in rest {
+            let new = tile.inputs.iter().filter(|i| **i != PADDING && !union.contains(i));
+            let grown: Vec<u32> = union.iter().chain(new).copied().collect();
+            rows += tile.outputs.len();
+            if count > 0 && (rows > ROWS || grown.len() > 4 * CHUNK) {
+                break;
+            }
+            (union, count) = (grown, count + 1);
+        }
+        let (group, others) = rest.split_at(count);
+        rest = others;
+        let place = |input: &u32| match union.iter().position(|known| known == input) {
+            Some(place) => place as u32,
+            None => PADDING,
+        };
+        // groups that combine the same matrices in the same way share one
+        let places: Vec<u32> = group.iter().flat_map(|t| t.inputs.iter().map(place)).collect();
+        let parts: Vec<usize> = group.iter().map(|tile| tile.matrix).collect();
+        let matrix = *known.entry((parts, places)).or_insert_with(|| {
+            new_matrices.push(combined(matrices, group, &place, union.len()));
+            new_matrices.len() - 1
+        });
+        new_tiles.push(Tile {
+            matrix,
+            inputs: union.clone(),
+            outputs: group.iter().flat_map(|t| t.outputs.iter().copied()).collect(),
+        });
+    }
+    (new_matrices, new_tiles)
+}
+
+/// The matrices of several tiles, one under the other, on the inputs of all of them.
+fn combined(
+    matrices: &[Matrix],
+    group: &[Tile],
+    place: &impl Fn(&u32) -> u32,
+    columns: usize,
+) -> Matrix {
+    let mut data = Vec::new();
+    for tile in group {
+        let matrix = &matrices[tile.matrix];
+        for row in matrix.data.chunks(matrix.columns.max(1)) {
+            let first = data.len();
+            data.resize(first + columns, 0);
+            for (w, input) in row.iter().zip(&tile.inputs) {
+                // an input may come twice, and its weights add up
+                if let Some(slot) = data[first..].get_mut(place(input) as usize) {
+                    *slot += w;
+                }
+            }
+        }
+    }
+    Matrix {
+        rows: data.len() / columns.max(1),
+        columns,
+        data,
     }
 }
 

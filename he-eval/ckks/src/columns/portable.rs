@@ -46,7 +46,7 @@ pub(super) fn product(operands: &Operands<'_>, sums: &mut [Sums]) {
         for s in 0..count {
             let mut sum = [0; BLOCK];
             for (limb, plane) in operands.limbs(s) {
-                for (chunk, ids) in gather.quads.chunks(CHUNK).enumerate() {
+                for (chunk, ids) in gather.quads[..gather.used].chunks(CHUNK).enumerate() {
                     let weights = matrix.row(limb, row, chunk).chunks_exact(4);
                     for (w, &id) in weights.zip(ids) {
                         if w == [0; 4] {

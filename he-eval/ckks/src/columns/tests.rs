@@ -254,12 +254,12 @@ fn a_run_of_layers_and_squares_is_what_its_steps_are() {
 fn inputs_that_come_together_share_a_quad() {
     let mut rng = StdRng::seed_from_u64(3);
     let even = Case::convolution(&mut rng, (1, 28), (6, 2, 0), 16).layer();
-    assert_eq!((even.quads.len(), even.partition), (14 * 14, true), "blocks of 2 × 2 pixels");
+    assert_eq!(even.quads.len(), 14 * 14, "blocks of 2 × 2 pixels");
     let channels = Case::convolution(&mut rng, (16, 12), (6, 2, 0), 48).layer();
-    assert!(channels.partition);
+    assert_eq!(channels.quads.len(), 16 * 12 * 12 / 4);
     assert!(channels.tiles.iter().all(|tile| tile.direct.iter().all(|&d| d)));
-    let odd = Case::convolution(&mut rng, (1, 28), (5, 2, 1), 5).layer();
-    assert!(!odd.partition);
+    let few = Case::convolution(&mut rng, (1, 28), (5, 2, 1), 5).layer();
+    assert!(few.tiles.len() < 60, "three positions at a time, of 169");
 }
 
 #[test]
@@ -284,8 +284,15 @@ fn a_malformed_layer_is_refused() {
     assert!(fails(&|c| c.matrices[0].data[0] = 40_000).contains("beyond"));
     assert!(fails(&|c| drop(c.matrices[0].data.pop())).contains("has 7 weights"));
     let huge = Matrix { rows: 1, columns: 9000, data: vec![127; 9000] };
-    let tile = Tile { matrix: 0, inputs: vec![0; 9000], outputs: vec![0] };
-    assert!(Layer::new(1, 1, &[huge], &[tile]).is_err());
+    for inputs in [vec![0; 9000], (0..9000).collect()] {
+        let tile = Tile {
+            matrix: 0,
+            inputs,
+            outputs: vec![0],
+        };
+        let refused = Layer::new(9000, 1, std::slice::from_ref(&huge), &[tile]);
+        assert!(refused.is_err(), "a sum of 1,143,000 is too large");
+    }
 }
 
 #[test]

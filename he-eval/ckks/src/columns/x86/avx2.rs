@@ -38,7 +38,7 @@ fn product_avx2(operands: &Operands<'_>, sums: &mut [Sums]) {
         for s in 0..count {
             let mut sum = [_mm256_setzero_si256(); VECTORS];
             for (limb, plane) in operands.limbs(s) {
-                for (chunk, ids) in gather.quads.chunks(CHUNK).enumerate() {
+                for (chunk, ids) in gather.quads[..gather.used].chunks(CHUNK).enumerate() {
                     let weights = matrix.row(limb, row, chunk).chunks_exact(4);
                     for (w, &id) in weights.zip(ids) {
                         add_products(w, &quads[id as usize * planes + plane], &mut sum);

@@ -232,7 +232,7 @@ fn product_avx512(operands: &Operands<'_>, sums: &mut [Sums]) {
         for s in 0..count {
             let mut held = [[_mm512_setzero_si512(); 2]; HELD];
             for (limb, plane) in operands.limbs(s) {
-                for (chunk, ids) in gather.quads.chunks(CHUNK).enumerate() {
+                for (chunk, ids) in gather.quads[..gather.used].chunks(CHUNK).enumerate() {
                     let weights: [&[i8]; HELD] =
                         std::array::from_fn(|i| matrix.row(limb, row + i, chunk));
                     for (at, &id) in ids.iter().enumerate() {
