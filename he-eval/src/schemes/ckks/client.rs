@@ -1,6 +1,8 @@
 //! The client: the secret key, encryption, decryption.
 
-use cryptodl_ckks::{Error, SecretKey};
+use std::sync::Arc;
+
+use cryptodl_ckks::{Error, SecretKey, SeededBatch};
 use rayon::prelude::*;
 
 use super::{CkksValue, library};
@@ -31,10 +33,10 @@ impl Client for CkksClient {
             self.secret.encrypt(&slots, self.input_scale, primes)
         });
         let values: Result<Vec<_>, Error> = values.collect();
-        Ok(values
-            .map_err(library)?
-            .into_iter()
-            .map(CkksValue::Sent)
+        let batch = SeededBatch::new(&values.map_err(library)?).map_err(library)?;
+        let batch = Arc::new(batch);
+        Ok((0..features.len())
+            .map(|index| CkksValue::Sent(batch.clone(), index))
             .collect())
     }
 
@@ -44,11 +46,10 @@ impl Client for CkksClient {
         images: usize,
     ) -> Result<Vec<Vec<f64>>, EvalError> {
         let values = shares[0].par_iter().map(|value| {
-            let mut slots = match value {
-                CkksValue::Full(c) => self.secret.decrypt(c),
-                CkksValue::Sent(seeded) => self.secret.decrypt(&seeded.expand()),
-            }
-            .map_err(library)?;
+            let CkksValue::Full(c) = value else {
+                return Err(EvalError::Library("what was sent came back as it was".into()));
+            };
+            let mut slots = self.secret.decrypt(c).map_err(library)?;
             slots.truncate(images);
             Ok(slots)
         });

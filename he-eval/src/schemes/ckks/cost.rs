@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use cryptodl_ckks::{
-    Ciphertext, Evaluator, SecretKey, Stage,
+    Evaluator, SecretKey, SeededBatch, Stage,
     columns::{Layer, Matrix, Tile},
 };
 use rayon::prelude::*;
@@ -107,8 +107,8 @@ impl Unit {
             all.map(|_| secret.encrypt(&slots, scale, primes)).collect::<Result<Vec<_>, _>>()
         };
         let (encrypt, sent) = timed(encrypted)?;
-        let (expand, inputs) = timed(|| Ok(sent.par_iter().map(|c| c.expand()).collect()))?;
-        let inputs: Vec<Ciphertext> = inputs;
+        let batch = SeededBatch::new(&sent).map_err(library)?;
+        let inputs = batch.expand();
         let narrow = dense(1)?;
         let wide = dense(ROWS)?;
         let squares = [Stage::Square];
@@ -116,6 +116,7 @@ impl Unit {
         let one = [Stage::Square, stage(&narrow, &bias)];
         let many = [Stage::Square, stage(&wide, &bias)];
         let (square, _) = timed(|| evaluator.run(&squares, &inputs))?;
+        let (expanded, _) = timed(|| evaluator.run(&squares, &batch))?;
         let (few, _) = timed(|| evaluator.run(&one, &inputs))?;
         let (most, blocks) = timed(|| evaluator.run(&many, &inputs))?;
         let (switch, _) = timed(|| evaluator.collect(&blocks, primes > 1))?;
@@ -127,7 +128,7 @@ impl Unit {
         let row = (most - few).max(0.0) / (ROWS - 1) as f64;
         Ok(Self {
             encrypt: encrypt * value,
-            expand: expand * value,
+            expand: (expanded - square).max(0.0) * value,
             read: (few - square).max(0.0) * value,
             // a sum of 64 products costs about as much as putting its bytes together
             product: row * 0.5 * value,

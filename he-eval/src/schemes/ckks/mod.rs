@@ -10,7 +10,8 @@
 //!   server the relinearisation.
 //! - Other polynomials are evaluated on ciphertexts by the plans of [`approx::Plan`], whose dry run
 //!   also tells how many levels they take ([`polynomial`]).
-//! - Inputs are sent as half a ciphertext and a seed; the server expands them.
+//! - Inputs are sent as half a ciphertext and a seed; the server makes the other half block by block, in
+//!   cache.
 
 pub mod groups;
 pub mod parameters;
@@ -63,7 +64,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
     let chosen = CkksPlan::new(&grid, &groups, ring)?;
     let scheme = Ckks::new(&grid, &chosen, job.options.toy)?;
     let graph = grid.graph;
-    let memory_bytes = scheme.program.memory_bytes(&graph, &scheme.parameters);
+    let memory_bytes = scheme.program.memory_bytes(&scheme.parameters);
     let log2_qp = scheme.parameters.log2_qp();
     let security_bits = EncryptionPlan::check(chosen.ring_degree, log2_qp, memory_bytes)?;
     let mut plan = Plan::new("ckks", job, &graph, scheme.slots());
@@ -122,6 +123,8 @@ impl Scheme for Ckks {
         let key = secret.relinearisation_key();
         let evaluator = Evaluator::new(&self.parameters, Some(key)).map_err(library)?;
         let server = CkksServer::new(evaluator, self.program.clone());
+        // once, before the first batch: fresh pages cost as much as what is computed on them
+        self.program.reserve(&self.parameters);
         Ok((
             CkksClient::new(secret, self.program.input_scale),
             vec![server],

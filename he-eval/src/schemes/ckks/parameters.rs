@@ -48,7 +48,7 @@ pub struct CkksPlan {
 
 impl CkksPlan {
     /// The cheapest 128-bit secure parameters that give the wanted precision: least ring degree, then
-    /// fewest bytes of a residue over all primes, then highest precision. A ring degree that is given is
+    /// least cost, then highest precision. A ring degree that is given is
     /// taken whatever its security.
     ///
     /// # Errors
@@ -66,16 +66,16 @@ impl CkksPlan {
             let candidates = candidates(groups, ring_degree, limit);
             let mut best: Option<(u32, Self)> = None;
             for mut plan in candidates {
-                let bytes = plan.bytes();
-                if best.as_ref().is_some_and(|(least, _)| bytes > *least) {
+                let cost = plan.cost();
+                if best.as_ref().is_some_and(|(least, _)| cost > *least) {
                     continue;
                 }
                 plan.predict(grid, groups);
                 let better = best.as_ref().is_none_or(|(least, best)| {
-                    bytes < *least || plan.precision_bits > best.precision_bits
+                    cost < *least || plan.precision_bits > best.precision_bits
                 });
                 if plan.precision_bits >= PRECISION_BITS && better {
-                    best = Some((bytes, plan));
+                    best = Some((cost, plan));
                 }
             }
             if let Some((_, plan)) = best {
@@ -87,10 +87,12 @@ impl CkksPlan {
         })
     }
 
-    /// Bytes of one residue modulo every prime.
-    fn bytes(&self) -> u32 {
-        let of = |(count, bits): (usize, u32)| count as u32 * bits.div_ceil(8);
-        of(self.base) + of(self.dropped)
+    /// What a batch costs, in units of a byte of one residue in the linear layers: they read every byte
+    /// modulo every prime, and relinearisation transforms as often as there are pairs of primes.
+    fn cost(&self) -> u32 {
+        let bytes = |(count, bits): (usize, u32)| count as u32 * bits.div_ceil(8);
+        let primes = (self.base.0 + self.dropped.0) as u32;
+        bytes(self.base) + bytes(self.dropped) + primes * primes / 2
     }
 
     /// The parameters.

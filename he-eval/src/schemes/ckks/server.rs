@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use cryptodl_ckks::{
-    Ciphertext, Evaluator, Parameters, SeededCiphertext, Stage,
+    Ciphertext, Evaluator, Inputs, Parameters, SeededBatch, Stage,
     columns::{Layer, Matrix, Tile},
 };
 use rayon::prelude::*;
@@ -15,21 +15,22 @@ use super::{
 };
 use crate::{
     EvalError,
-    graph::{Graph, Linear, Node, Operation},
+    graph::{Linear, Node, Operation},
     quantise::Grid,
     scheme::{Observe, Server},
 };
 
 /// One feature of a batch.
 pub enum CkksValue {
-    /// As the client sends it: half a ciphertext and a seed.
-    Sent(SeededCiphertext),
+    /// As the client sends it: one of a batch, half a ciphertext and a seed each.
+    Sent(Arc<SeededBatch>, usize),
     /// A ciphertext.
     Full(Ciphertext),
 }
 
 /// What the server does with the nodes of one graph.
 pub(super) struct Program {
+    inputs: usize,
     nodes: usize,
     groups: Vec<Group>,
     /// Scale of each group's results.
@@ -54,6 +55,7 @@ impl Program {
             _ => Ok(None),
         });
         Ok(Self {
+            inputs: grid.graph.inputs,
             nodes: nodes.len(),
             groups: groups(nodes)?,
             scales: plan.scales.clone(),
@@ -66,36 +68,50 @@ impl Program {
         &self.groups
     }
 
-    /// Peak bytes of keys and ciphertexts.
-    pub fn memory_bytes(&self, graph: &Graph<f64>, parameters: &Parameters) -> usize {
-        let row = parameters.ring_degree() * size_of::<u64>();
-        let mut primes = parameters.primes();
-        let key = primes * primes * 2 * row;
-        let mut values = graph.inputs;
-        // the first inputs are there as they were sent, too
-        let mut peak = 3 * values * primes * row;
-        for group in &self.groups {
-            let nodes = match group {
+    /// What each group makes: values, parts before rescaling, primes before and after.
+    fn results<'a>(&'a self, primes: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> + 'a {
+        let mut left = primes;
+        let mut values = self.inputs;
+        self.groups.iter().map(move |group| {
+            let linear = match group {
                 Group::Square { square, after, .. } => after.unwrap_or(*square),
                 Group::Linear(node) | Group::Polynomial { node, .. } => *node,
             };
-            let outputs = match &graph.nodes[nodes].operation {
-                Operation::Linear(linear) => linear.outputs(),
-                _ => values,
+            if let Some((layer, _)) = &self.layers[linear] {
+                values = layer.outputs();
+            } else if let Group::Square { before: Some(node), .. } = group {
+                values = self.layers[*node].as_ref().map_or(values, |(layer, _)| layer.outputs());
+            }
+            let parts = match group {
+                Group::Square { .. } => 3,
+                _ => 2,
             };
-            let parts = if matches!(group, Group::Square { .. }) {
-                3
-            } else {
-                2
-            };
-            let made = outputs * parts * primes * row;
-            peak = peak.max(2 * values * primes * row + made);
-            primes -= group.levels();
-            // blocks and the ciphertexts that are made of them
-            peak = peak.max(made + outputs * parts * primes * row);
-            values = outputs;
+            let before = left;
+            left -= group.levels();
+            (values, parts, before, left)
+        })
+    }
+
+    /// Sets aside the memory that a batch needs.
+    pub fn reserve(&self, parameters: &Parameters) {
+        for (values, parts, before, after) in self.results(parameters.primes()) {
+            parameters.reserve_blocks(values, parts, before);
+            let parts = if before > after { 2 } else { parts };
+            parameters.reserve_ciphertexts(values, parts, after);
         }
-        peak + key
+    }
+
+    /// Peak bytes of keys and ciphertexts: all results are kept for the next batch.
+    pub fn memory_bytes(&self, parameters: &Parameters) -> usize {
+        let row = parameters.ring_degree() * size_of::<u64>();
+        let primes = parameters.primes();
+        // the inputs as the client makes them, and as they are sent
+        let inputs = 2 * self.inputs * primes * row;
+        let results = self.results(primes);
+        let all: usize = results
+            .map(|(values, parts, before, after)| values * row * (parts * before + parts * after))
+            .sum();
+        inputs + all + primes * primes * 2 * row
     }
 }
 
@@ -154,7 +170,7 @@ impl CkksServer {
         nodes: &[Node<f64>],
         first: usize,
         rescale: bool,
-        inputs: &[Ciphertext],
+        inputs: Inputs<'_>,
         observe: Observe<'_>,
     ) -> Result<Vec<Ciphertext>, EvalError> {
         let stages: Vec<Stage<'_>> = nodes
@@ -198,6 +214,26 @@ impl CkksServer {
     }
 }
 
+/// The inputs of a group.
+enum Received {
+    Batch(Arc<SeededBatch>),
+    Full(Vec<Ciphertext>),
+}
+
+impl Received {
+    fn new(values: Vec<CkksValue>) -> Self {
+        // a batch comes whole, in its order: that is how the client made it
+        if let Some(CkksValue::Sent(batch, 0)) = values.first() {
+            return Self::Batch(batch.clone());
+        }
+        let full = values.into_iter().filter_map(|value| match value {
+            CkksValue::Full(c) => Some(c),
+            CkksValue::Sent(..) => None,
+        });
+        Self::Full(full.collect())
+    }
+}
+
 impl Server for CkksServer {
     type Weight = f64;
     type Value = CkksValue;
@@ -209,18 +245,6 @@ impl Server for CkksServer {
         observe: Observe<'_>,
     ) -> Result<(usize, Vec<CkksValue>), EvalError> {
         let first = self.program.nodes - nodes.len();
-        let start = Instant::now();
-        let sent = inputs.iter().any(|value| matches!(value, CkksValue::Sent(_)));
-        let inputs: Vec<Ciphertext> = inputs
-            .into_par_iter()
-            .map(|value| match value {
-                CkksValue::Sent(seeded) => seeded.expand(),
-                CkksValue::Full(c) => c,
-            })
-            .collect();
-        if sent {
-            observe(&nodes[0].name, "expand", start.elapsed().as_secs_f64());
-        }
         let mut at = 0;
         let found = self.program.groups.iter().zip(&self.program.scales).find(|(group, _)| {
             at += group.nodes();
@@ -229,15 +253,25 @@ impl Server for CkksServer {
         let (group, &target) = found.expect("the program covers the graph");
         let count = group.nodes();
         let outputs = match group {
-            Group::Linear(_) => self.run(&nodes[..1], first, false, &inputs, observe)?,
-            Group::Square { rescale, .. } => {
-                self.run(&nodes[..count], first, *rescale, &inputs, observe)?
+            Group::Linear(_) | Group::Square { .. } => {
+                let rescale = group.levels() > 0;
+                let nodes = &nodes[..count];
+                match Received::new(inputs) {
+                    Received::Batch(batch) => {
+                        self.run(nodes, first, rescale, (&*batch).into(), observe)?
+                    }
+                    Received::Full(all) => self.run(nodes, first, rescale, (&all).into(), observe)?,
+                }
             }
             Group::Polynomial {
                 polynomials,
                 levels,
                 ..
             } => {
+                let inputs = match Received::new(inputs) {
+                    Received::Batch(batch) => batch.expand(),
+                    Received::Full(all) => all,
+                };
                 let start = Instant::now();
                 let positions = match &nodes[0].operation {
                     Operation::Power(power) => power.positions,
