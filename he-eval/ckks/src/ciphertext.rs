@@ -97,6 +97,112 @@ impl Ciphertext {
     }
 }
 
+/// Ciphertexts of one shape in one piece of memory: the values of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    pub(crate) parameters: Parameters,
+    pub(crate) count: usize,
+    pub(crate) parts: usize,
+    pub(crate) primes: usize,
+    pub(crate) scale: f64,
+    /// `[ciphertext][part][prime][N]`.
+    pub(crate) rows: Buffer,
+}
+
+impl Bundle {
+    /// Ciphertexts of any content, to be filled.
+    pub(crate) fn empty(
+        parameters: &Parameters,
+        count: usize,
+        parts: usize,
+        primes: usize,
+        scale: f64,
+    ) -> Self {
+        let rows = count * parts * primes * parameters.ring_degree() / BLOCK;
+        Self {
+            parameters: parameters.clone(),
+            count,
+            parts,
+            primes,
+            scale,
+            rows: parameters.pool().take(rows),
+        }
+    }
+
+    /// Puts ciphertexts together.
+    ///
+    /// # Errors
+    /// When there are none, or they differ in parts, primes, scale or parameters.
+    pub fn new(all: &[Ciphertext]) -> Result<Self, Error> {
+        let Some(first) = all.first() else {
+            return Err(Error::Mismatch("a bundle has one ciphertext at least".into()));
+        };
+        let same = |c: &Ciphertext| {
+            c.parameters == first.parameters
+                && (c.parts, c.primes) == (first.parts, first.primes)
+                // exact, since equal scales come from equal operations
+                && c.scale.to_bits() == first.scale.to_bits()
+        };
+        if !all.iter().all(same) {
+            return Err(Error::Mismatch(
+                "the ciphertexts of a bundle have equally many parts and primes, and one scale".into(),
+            ));
+        }
+        let mut bundle = Self::empty(
+            &first.parameters,
+            all.len(),
+            first.parts,
+            first.primes,
+            first.scale,
+        );
+        let one = first.data.len();
+        for (rows, c) in bundle.rows.chunks_mut(one).zip(all) {
+            rows.copy_from_slice(&c.data);
+        }
+        Ok(bundle)
+    }
+
+    /// Number of ciphertexts.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Number of parts of each.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Ciphertext primes left.
+    pub fn primes(&self) -> usize {
+        self.primes
+    }
+
+    /// A copy of ciphertext `index`.
+    pub fn get(&self, index: usize) -> Ciphertext {
+        let mut one =
+            Ciphertext::empty(&self.parameters, self.parts, self.primes, self.scale);
+        let rows = one.data.len();
+        one.data
+            .copy_from_slice(&self.rows[index * rows..(index + 1) * rows]);
+        one
+    }
+
+    /// Copies of all of them.
+    pub fn to_ciphertexts(&self) -> Vec<Ciphertext> {
+        (0..self.count).into_par_iter().map(|i| self.get(i)).collect()
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.rows)
+    }
+}
+
 /// A fresh ciphertext whose random part is kept as the seed that it grows from: half the bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeededCiphertext {
@@ -201,22 +307,36 @@ impl SeededBatch {
         size_of_val(&*self.rows) + size_of_val(self.seeds.as_slice())
     }
 
+    /// A copy of ciphertext `index`.
+    pub fn get(&self, index: usize) -> SeededCiphertext {
+        let rows = self.rows.iter().skip(index).step_by(self.len());
+        SeededCiphertext {
+            parameters: self.parameters.clone(),
+            primes: self.primes,
+            scale: self.scale,
+            seed: self.seeds[index],
+            data: rows.flatten().copied().collect(),
+        }
+    }
+
     /// The ciphertexts in full, on all threads of the current pool.
-    pub fn expand(&self) -> Vec<Ciphertext> {
+    pub fn expand(&self) -> Bundle {
         let blocks = self.parameters.ring_degree() / BLOCK;
-        let all = self.seeds.par_iter().enumerate();
-        all.map(|(index, seed)| {
-            let mut full = Ciphertext::empty(&self.parameters, 2, self.primes, self.scale);
-            let expansion = Expansion::new(seed);
-            for prime in 0..self.primes {
-                let (to, _) = full.row_mut(0, prime).as_chunks_mut::<BLOCK>();
-                for (block, row) in to.iter_mut().enumerate() {
-                    *row = self.rows[(prime * blocks + block) * self.len() + index];
+        let mut full = Bundle::empty(&self.parameters, self.len(), 2, self.primes, self.scale);
+        full.rows
+            .par_chunks_mut(2 * self.primes * blocks)
+            .zip(&self.seeds)
+            .enumerate()
+            .for_each(|(index, (rows, seed))| {
+                let (values, random) = rows.split_at_mut(self.primes * blocks);
+                for (block, row) in values.iter_mut().enumerate() {
+                    *row = self.rows[block * self.len() + index];
                 }
-                random_row(&self.parameters, &expansion, prime, full.row_mut(1, prime));
-            }
-            full
-        })
-        .collect()
+                let expansion = Expansion::new(seed);
+                for (prime, rows) in random.chunks_mut(blocks).enumerate() {
+                    random_row(&self.parameters, &expansion, prime, rows.as_flattened_mut());
+                }
+            });
+        full
     }
 }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::{
-    Ciphertext, Error, Parameters, RelinearisationKey,
+    Bundle, Ciphertext, Error, Parameters, RelinearisationKey,
     switch::{Rows, Spent, Switch, Work},
     vector,
 };
@@ -163,14 +163,17 @@ impl Evaluator {
         if !all.iter().all(same) {
             return Err(Error::Mismatch("ciphertexts of different shapes".into()));
         }
-        let rows: Vec<&dyn Rows> = all.iter().map(|c| c as &dyn Rows).collect();
-        let (mut results, _) =
-            self.switch(&rows, first.parts, first.primes, first.scale, true)?;
-        for (result, c) in results.iter_mut().zip(all) {
+        for c in all {
             self.check(c)?;
-            result.scale = c.scale / first.scale * result.scale;
         }
-        Ok(results)
+        let rows: Vec<&dyn Rows> = all.iter().map(|c| c as &dyn Rows).collect();
+        let (bundle, _) = self.switch(&rows, first.parts, first.primes, first.scale, true)?;
+        let results = all.iter().enumerate().map(|(index, c)| {
+            let result = bundle.get(index);
+            let scale = result.scale * (c.scale / first.scale);
+            result.with_scale(scale)
+        });
+        Ok(results.collect())
     }
 
     /// Relinearises and rescales ciphertexts that may lie in pieces.
@@ -181,7 +184,10 @@ impl Evaluator {
         primes: usize,
         scale: f64,
         rescale: bool,
-    ) -> Result<(Vec<Ciphertext>, Spent), Error> {
+    ) -> Result<(Bundle, Spent), Error> {
+        if rescale && primes < 2 {
+            return Err(Error::NoLevel);
+        }
         let switch = Switch {
             parameters: &self.parameters,
             key: self.key_for(parts)?,
@@ -189,20 +195,25 @@ impl Evaluator {
             scale,
             rescale,
         };
+        let mut bundle = Bundle::empty(
+            &self.parameters,
+            rows.len(),
+            2,
+            switch.kept(),
+            switch.result_scale(),
+        );
         // small groups when there is little to do, so that no thread idles
         let share = rows.len().div_ceil(rayon::current_num_threads());
-        let groups = rows.par_chunks(GROUP.min(share).max(1));
-        let results: Vec<(Vec<Ciphertext>, Spent)> = groups
-            .map_init(Work::default, |work, group| switch.apply(group, work))
-            .collect::<Result<_, _>>()?;
-        let mut all = Vec::with_capacity(rows.len());
-        let mut spent = Spent::default();
-        for (group, own) in results {
-            all.extend(group);
-            spent.relinearise += own.relinearise;
-            spent.rescale += own.rescale;
-        }
-        Ok((all, spent))
+        let group = GROUP.min(share).max(1);
+        let words = bundle.rows.as_flattened_mut();
+        let spent = words
+            .par_chunks_mut(group * switch.result_words())
+            .zip(rows.par_chunks(group))
+            .map_init(Work::default, |work, (results, rows)| {
+                switch.apply(rows, results, work)
+            })
+            .reduce(Spent::default, Spent::sum);
+        Ok((bundle, spent))
     }
 
     fn switch_one(&self, a: &Ciphertext, rescale: bool) -> Result<Ciphertext, Error> {
@@ -210,8 +221,8 @@ impl Evaluator {
         if a.parts == 2 && !rescale {
             return Ok(a.clone());
         }
-        let (mut result, _) = self.switch(&[a], a.parts, a.primes, a.scale, rescale)?;
-        Ok(result.remove(0))
+        let (result, _) = self.switch(&[a], a.parts, a.primes, a.scale, rescale)?;
+        Ok(result.get(0))
     }
 
     fn key_for(&self, parts: usize) -> Result<Option<&RelinearisationKey>, Error> {

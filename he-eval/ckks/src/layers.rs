@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::{
-    Ciphertext, Error, Evaluator, Parameters, SeededBatch,
+    Bundle, Error, Evaluator, Parameters, SeededBatch,
     columns::{BLOCK, Kernel, Layer, Row, Scratch, Step, Times, evaluate},
     pool::Buffer,
     sample::Expansion,
@@ -31,20 +31,14 @@ pub enum Stage<'a> {
 #[derive(Clone, Copy)]
 pub enum Inputs<'a> {
     /// Ciphertexts of two parts.
-    Ciphertexts(&'a [Ciphertext]),
+    Bundle(&'a Bundle),
     /// Seeded ciphertexts, whose random parts are made as they are needed and never written to memory.
     Batch(&'a SeededBatch),
 }
 
-impl<'a> From<&'a [Ciphertext]> for Inputs<'a> {
-    fn from(all: &'a [Ciphertext]) -> Self {
-        Self::Ciphertexts(all)
-    }
-}
-
-impl<'a> From<&'a Vec<Ciphertext>> for Inputs<'a> {
-    fn from(all: &'a Vec<Ciphertext>) -> Self {
-        Self::Ciphertexts(all)
+impl<'a> From<&'a Bundle> for Inputs<'a> {
+    fn from(bundle: &'a Bundle) -> Self {
+        Self::Bundle(bundle)
     }
 }
 
@@ -57,7 +51,7 @@ impl<'a> From<&'a SeededBatch> for Inputs<'a> {
 impl<'a> Inputs<'a> {
     fn expansions(self) -> Vec<Expansion> {
         match self {
-            Self::Ciphertexts(_) => Vec::new(),
+            Self::Bundle(_) => Vec::new(),
             Self::Batch(batch) => batch.seeds.iter().map(Expansion::new).collect(),
         }
     }
@@ -74,9 +68,12 @@ impl<'a> Inputs<'a> {
         'a: 'b,
     {
         match self {
-            Self::Ciphertexts(all) => {
-                let parts = all.iter().flat_map(|c| [(c, 0), (c, 1)]);
-                let rows = parts.map(|(c, part)| &c.row(part, prime).as_chunks::<BLOCK>().0[block]);
+            Self::Bundle(bundle) => {
+                let blocks = bundle.parameters.ring_degree() / BLOCK;
+                let parts = 0..2 * bundle.count;
+                let rows = parts.map(|part| {
+                    &bundle.rows[(part * bundle.primes + prime) * blocks + block]
+                });
                 rows.collect()
             }
             Self::Batch(batch) => {
@@ -132,7 +129,7 @@ impl Blocks {
 /// Ciphertexts made of [`Blocks`].
 pub struct Collected {
     /// The ciphertexts.
-    pub ciphertexts: Vec<Ciphertext>,
+    pub bundle: Bundle,
     /// Share of the time that went into relinearisation; the rest is rescaling.
     pub relinearise_share: f64,
 }
@@ -254,23 +251,14 @@ impl Evaluator {
                 }
                 (batch.len(), batch.primes, batch.scale)
             }
-            Inputs::Ciphertexts(all) => {
-                let Some(first) = all.first() else {
-                    return fail("there are no inputs".into());
-                };
-                for c in all {
-                    self.check(c)?;
-                    if c.parts() != 2 || c.primes() != first.primes() {
-                        return fail(
-                            "the inputs must have two parts and equally many primes".into(),
-                        );
-                    }
-                    // exact, since equal scales come from equal operations
-                    if c.scale().to_bits() != first.scale().to_bits() {
-                        return fail("the inputs have different scales".into());
-                    }
+            Inputs::Bundle(bundle) => {
+                if bundle.parameters != *self.parameters() {
+                    return fail("the bundle is of other parameters".into());
                 }
-                (all.len(), first.primes(), first.scale())
+                if bundle.parts != 2 {
+                    return fail("the inputs must have two parts: relinearise them".into());
+                }
+                (bundle.count, bundle.primes, bundle.scale)
             }
         };
         let mut shape = Shape {
@@ -326,30 +314,33 @@ impl Evaluator {
             .collect();
         if rescale {
             let rows: Vec<&dyn Rows> = ones.iter().map(|one| one as &dyn Rows).collect();
-            let (ciphertexts, spent) =
+            let (bundle, spent) =
                 self.switch(&rows, blocks.parts, blocks.primes, blocks.scale, true)?;
             let all = spent.relinearise + spent.rescale;
             return Ok(Collected {
-                ciphertexts,
+                bundle,
                 relinearise_share: spent.relinearise / all.max(f64::MIN_POSITIVE),
             });
         }
-        let whole = ones.par_iter().map(|one| {
-            let mut c = Ciphertext::empty(
-                &blocks.parameters,
-                blocks.parts,
-                blocks.primes,
-                blocks.scale,
-            );
-            for part in 0..blocks.parts {
-                for prime in 0..blocks.primes {
-                    one.read(part, prime, c.row_mut(part, prime));
+        let mut bundle = Bundle::empty(
+            &blocks.parameters,
+            blocks.values,
+            blocks.parts,
+            blocks.primes,
+            blocks.scale,
+        );
+        let n = blocks.parameters.ring_degree();
+        let words = bundle.rows.as_flattened_mut();
+        words
+            .par_chunks_mut(blocks.parts * blocks.primes * n)
+            .zip(&ones)
+            .for_each(|(words, one)| {
+                for (row, to) in words.chunks_mut(n).enumerate() {
+                    one.read(row / blocks.primes, row % blocks.primes, to);
                 }
-            }
-            c
-        });
+            });
         Ok(Collected {
-            ciphertexts: whole.collect(),
+            bundle,
             relinearise_share: 0.0,
         })
     }

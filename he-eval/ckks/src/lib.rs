@@ -18,7 +18,7 @@ mod sample;
 mod switch;
 mod vector;
 
-pub use ciphertext::{Ciphertext, SeededBatch, SeededCiphertext};
+pub use ciphertext::{Bundle, Ciphertext, SeededBatch, SeededCiphertext};
 pub use error::Error;
 pub use evaluator::Evaluator;
 pub use keys::{PublicKey, RelinearisationKey, SecretKey};

@@ -176,16 +176,11 @@ impl Parameters {
         &self.0.pool
     }
 
-    /// Sets memory aside for `count` ciphertexts of so many parts and primes, so that the first batch is as
-    /// fast as the later ones. All memory is kept until the last clone of the parameters is dropped.
-    pub fn reserve_ciphertexts(&self, count: usize, parts: usize, primes: usize) {
-        let rows = parts * primes * self.ring_degree() / BLOCK;
-        self.pool().reserve(rows, count);
-    }
-
-    /// Sets memory aside for results of so many values that lie block by block.
-    pub fn reserve_blocks(&self, values: usize, parts: usize, primes: usize) {
-        let rows = values * parts * primes * self.ring_degree() / BLOCK;
+    /// Sets memory aside for `count` values of so many parts and primes, a bundle of ciphertexts or results
+    /// that lie block by block, so that the first batch is as fast as the later ones. All memory is kept
+    /// until the last clone of the parameters is dropped.
+    pub fn reserve(&self, count: usize, parts: usize, primes: usize) {
+        let rows = count * parts * primes * self.ring_degree() / BLOCK;
         self.pool().reserve(rows, 1);
     }
 

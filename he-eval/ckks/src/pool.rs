@@ -9,18 +9,43 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use memmap2::MmapMut;
 use rayon::prelude::*;
 
 use crate::columns::{BLOCK, Row};
 
 /// Buffers that nobody uses at the moment, by length.
 #[derive(Default)]
-pub(crate) struct Pool(Mutex<HashMap<usize, Vec<Vec<Row>>>>);
+pub(crate) struct Pool(Mutex<HashMap<usize, Vec<Memory>>>);
 
 /// Words from a pool, which they go back to.
 pub(crate) struct Buffer {
-    rows: Vec<Row>,
+    memory: Memory,
     pool: Arc<Pool>,
+}
+
+/// Where words lie.
+enum Memory {
+    Vector(Vec<Row>),
+    /// Pages of our own, large ones if the system has them: layers are read in small pieces all over
+    /// their memory, and looking up small pages takes longer than the reading.
+    Pages(MmapMut),
+}
+
+/// From this many bytes on, memory is taken as pages.
+const LARGE: usize = 4 << 20;
+
+impl Memory {
+    fn new(rows: usize) -> Self {
+        let bytes = rows * size_of::<Row>();
+        if bytes >= LARGE && let Ok(pages) = MmapMut::map_anon(bytes) {
+            // advice only: without it everything works, a little slower
+            #[cfg(target_os = "linux")]
+            let _ = pages.advise(memmap2::Advice::HugePage);
+            return Self::Pages(pages);
+        }
+        Self::Vector(vec![[0; BLOCK]; rows])
+    }
 }
 
 impl Pool {
@@ -33,7 +58,7 @@ impl Pool {
             .get_mut(&rows)
             .and_then(Vec::pop);
         Buffer {
-            rows: kept.unwrap_or_else(|| vec![[0; BLOCK]; rows]),
+            memory: kept.unwrap_or_else(|| Memory::new(rows)),
             pool: self.clone(),
         }
     }
@@ -55,19 +80,25 @@ impl Pool {
 impl Deref for Buffer {
     type Target = [Row];
     fn deref(&self) -> &[Row] {
-        &self.rows
+        match &self.memory {
+            Memory::Vector(rows) => rows,
+            Memory::Pages(pages) => bytemuck::cast_slice(pages),
+        }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [Row] {
-        &mut self.rows
+        match &mut self.memory {
+            Memory::Vector(rows) => rows,
+            Memory::Pages(pages) => bytemuck::cast_slice_mut(pages),
+        }
     }
 }
 
 impl Clone for Buffer {
     fn clone(&self) -> Self {
-        let mut copy = self.pool.take(self.rows.len());
+        let mut copy = self.pool.take(self.len());
         copy.copy_from_slice(self);
         copy
     }
@@ -75,21 +106,22 @@ impl Clone for Buffer {
 
 impl PartialEq for Buffer {
     fn eq(&self, other: &Self) -> bool {
-        self.rows == other.rows
+        **self == **other
     }
 }
 
 impl std::fmt::Debug for Buffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} rows", self.rows.len())
+        write!(f, "{} rows", self.len())
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let rows = std::mem::take(&mut self.rows);
+        let rows = self.len();
+        let memory = std::mem::replace(&mut self.memory, Memory::Vector(Vec::new()));
         let mut free = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
-        free.entry(rows.len()).or_default().push(rows);
+        free.entry(rows).or_default().push(memory);
     }
 }
 
@@ -109,5 +141,8 @@ mod tests {
         pool.reserve(3, 4);
         let kept = pool.0.lock().unwrap()[&3].len();
         assert_eq!(kept, 4);
+        let mut large = pool.take(1 << 15);
+        large[(1 << 15) - 1][31] = 7;
+        assert_eq!(large.iter().flatten().sum::<u64>(), 7);
     }
 }

@@ -23,7 +23,7 @@
 use std::time::Instant;
 
 use crate::{
-    Ciphertext, Error, Parameters, RelinearisationKey, keys::special_product, ring::Source, vector,
+    Ciphertext, Parameters, RelinearisationKey, keys::special_product, ring::Source, vector,
 };
 
 /// Where a ciphertext is read from: it may not lie in one piece.
@@ -47,6 +47,15 @@ pub(crate) struct Spent {
     pub rescale: f64,
 }
 
+impl Spent {
+    pub fn sum(self, other: Self) -> Self {
+        Self {
+            relinearise: self.relinearise + other.relinearise,
+            rescale: self.rescale + other.rescale,
+        }
+    }
+}
+
 /// What goes in and what is wanted.
 pub(crate) struct Switch<'a> {
     pub parameters: &'a Parameters,
@@ -61,32 +70,37 @@ pub(crate) struct Switch<'a> {
 }
 
 impl Switch<'_> {
-    /// Applies it to a group of ciphertexts, which share what is read of the key.
-    pub fn apply(
-        &self,
-        group: &[&dyn Rows],
-        work: &mut Work,
-    ) -> Result<(Vec<Ciphertext>, Spent), Error> {
-        if self.rescale && self.primes < 2 {
-            return Err(Error::NoLevel);
+    /// Primes of the results.
+    pub fn kept(&self) -> usize {
+        self.primes - usize::from(self.rescale)
+    }
+
+    /// Scale of the results.
+    pub fn result_scale(&self) -> f64 {
+        if self.rescale {
+            self.scale / self.parameters.modulus(self.kept()).q as f64
+        } else {
+            self.scale
         }
+    }
+
+    /// Words of one result: two parts modulo every prime that is kept.
+    pub fn result_words(&self) -> usize {
+        2 * self.kept() * self.parameters.ring_degree()
+    }
+
+    /// Applies it to a group of ciphertexts, which share what is read of the key. Results are
+    /// `[ciphertext][part][prime][N]`.
+    pub fn apply(&self, group: &[&dyn Rows], results: &mut [u64], work: &mut Work) -> Spent {
         let p = self.parameters;
         let n = p.ring_degree();
-        let kept = self.primes - usize::from(self.rescale);
-        let mut scale = self.scale;
-        if self.rescale {
-            scale /= p.modulus(kept).q as f64;
-        }
+        let kept = self.kept();
         let special = if self.key.is_some() {
             p.primes()..p.all_rings().len()
         } else {
             0..0
         };
         let dropped: Vec<usize> = special.chain(kept..self.primes).collect();
-        let mut results: Vec<Ciphertext> = group
-            .iter()
-            .map(|_| Ciphertext::empty(p, 2, kept, scale))
-            .collect();
         work.fit(n, self.primes);
         // these two are read while the rest of the buffers is written
         let mut digits = std::mem::take(&mut work.digits);
@@ -126,14 +140,14 @@ impl Switch<'_> {
                     let at = (one * 2 + part) * dropped.len() * n;
                     let rests = &rests[at..at + dropped.len() * n];
                     self.divide(&dropped, rests, prime, part, work);
-                    let row = results[one].row_mut(part, prime);
-                    row.copy_from_slice(&work.sums[part]);
+                    let at = ((one * 2 + part) * kept + prime) * n;
+                    results[at..at + n].copy_from_slice(&work.sums[part]);
                 }
                 clock.rescaled();
             }
         }
         (work.digits, work.rests) = (digits, rests);
-        Ok((results, clock.spent))
+        clock.spent
     }
 
     fn digits(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Networks of linear layers and squares, encrypted.
 
 use cryptodl_ckks::{
-    Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey, SeededBatch, Stage,
+    Bundle, Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey, SeededBatch, Stage,
     columns::{Kernel, Layer, Matrix, Tile},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -72,6 +72,10 @@ struct Setup {
     inputs: Vec<Ciphertext>,
 }
 
+fn bundle(all: &[Ciphertext]) -> Bundle {
+    Bundle::new(all).unwrap()
+}
+
 fn setup(inputs: usize) -> Setup {
     let parameters = Parameters::toy(&Literal {
         ring_degree: SLOTS,
@@ -109,12 +113,12 @@ fn a_network_decrypts_to_what_it_computes_with_every_kernel() {
     let second = [Stage::Square, layers[2].stage()];
     let mut results = Vec::new();
     for kernel in Kernel::available() {
-        let blocks = s.evaluator.run_with(kernel, &first, &s.inputs).unwrap();
+        let blocks = s.evaluator.run_with(kernel, &first, &bundle(&s.inputs)).unwrap();
         assert_eq!((blocks.parts(), blocks.len()), (3, 7));
-        let between = s.evaluator.collect(&blocks, true).unwrap().ciphertexts;
+        let between = s.evaluator.collect(&blocks, true).unwrap().bundle.to_ciphertexts();
         assert_eq!((between[0].parts(), between[0].primes()), (2, 2));
-        let blocks = s.evaluator.run_with(kernel, &second, &between).unwrap();
-        let outputs = s.evaluator.collect(&blocks, false).unwrap().ciphertexts;
+        let blocks = s.evaluator.run_with(kernel, &second, &bundle(&between)).unwrap();
+        let outputs = s.evaluator.collect(&blocks, false).unwrap().bundle.to_ciphertexts();
         for (c, expected) in outputs.iter().zip(&expected) {
             for (a, b) in s.secret.decrypt(c).unwrap().iter().zip(expected) {
                 assert!((a - b).abs() < 2e-4, "{a} for {b} with {kernel:?}");
@@ -137,11 +141,11 @@ fn a_seeded_batch_is_its_ciphertexts() {
         .collect();
     let batch = SeededBatch::new(&sent).unwrap();
     let full: Vec<Ciphertext> = sent.iter().map(|c| c.expand()).collect();
-    assert_eq!(batch.expand(), full);
-    let run = |blocks: cryptodl_ckks::Blocks| s.evaluator.collect(&blocks, true).unwrap().ciphertexts;
+    assert_eq!(batch.expand(), bundle(&full));
+    let run = |blocks: cryptodl_ckks::Blocks| s.evaluator.collect(&blocks, true).unwrap().bundle.to_ciphertexts();
     let stages = [layer.stage(), Stage::Square];
     let one = run(s.evaluator.run(&stages, &batch).unwrap());
-    let other = run(s.evaluator.run(&stages, &full).unwrap());
+    let other = run(s.evaluator.run(&stages, &bundle(&full)).unwrap());
     assert_eq!(one, other);
     assert!(SeededBatch::new(&[]).is_err());
     let mixed = [sent[0].clone(), s.secret.encrypt(&[], 2.0, 3).unwrap()];
@@ -156,8 +160,8 @@ fn the_number_of_threads_changes_nothing() {
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let blocks = s.evaluator.run(&[layer.stage(), Stage::Square], &s.inputs).unwrap();
-            s.evaluator.collect(&blocks, true).unwrap().ciphertexts
+            let blocks = s.evaluator.run(&[layer.stage(), Stage::Square], &bundle(&s.inputs)).unwrap();
+            s.evaluator.collect(&blocks, true).unwrap().bundle.to_ciphertexts()
         })
     };
     assert_eq!(on(1), on(2));
@@ -169,13 +173,14 @@ fn what_does_not_fit_is_refused() {
     let mut rng = StdRng::seed_from_u64(4);
     let s = setup(4);
     let layer = Dense::new(&mut rng, 4, 2);
-    let fails = |stages: &[Stage<'_>], inputs: &[Ciphertext]| match s.evaluator.run(stages, inputs)
+    let fails = |stages: &[Stage<'_>], inputs: &[Ciphertext]| match Bundle::new(inputs)
+        .and_then(|inputs| s.evaluator.run(stages, &inputs))
     {
         Err(Error::Mismatch(reason)) => reason,
         other => panic!("{:?}", other.err()),
     };
     assert!(fails(&[layer.stage()], &s.inputs[..3]).contains("meets 3 inputs"));
-    assert!(fails(&[layer.stage()], &[]).contains("no inputs"));
+    assert!(fails(&[layer.stage()], &[]).contains("one ciphertext"));
     assert!(fails(&[], &s.inputs).contains("one or two"));
     assert!(fails(&[Stage::Square, Stage::Square], &s.inputs).contains("one square"));
     let short = Stage::Linear {
@@ -192,7 +197,7 @@ fn what_does_not_fit_is_refused() {
     assert!(fails(&[nothing], &s.inputs).contains("finite"));
     let mut mixed = s.inputs.clone();
     mixed[1] = mixed[1].clone().with_scale(1.0);
-    assert!(fails(&[layer.stage()], &mixed).contains("different scales"));
+    assert!(fails(&[layer.stage()], &mixed).contains("one scale"));
     mixed[1] = s.inputs[1].drop_to(2).unwrap();
     assert!(fails(&[layer.stage()], &mixed).contains("primes"));
 }

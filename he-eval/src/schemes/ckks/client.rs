@@ -46,10 +46,7 @@ impl Client for CkksClient {
         images: usize,
     ) -> Result<Vec<Vec<f64>>, EvalError> {
         let values = shares[0].par_iter().map(|value| {
-            let CkksValue::Full(c) = value else {
-                return Err(EvalError::Library("what was sent came back as it was".into()));
-            };
-            let mut slots = self.secret.decrypt(c).map_err(library)?;
+            let mut slots = self.secret.decrypt(&value.full()).map_err(library)?;
             slots.truncate(images);
             Ok(slots)
         });

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use cryptodl_ckks::{
-    Ciphertext, Evaluator, Inputs, Parameters, SeededBatch, Stage,
+    Bundle, Ciphertext, Evaluator, Inputs, Parameters, SeededBatch, Stage,
     columns::{Layer, Matrix, Tile},
 };
 use rayon::prelude::*;
@@ -24,8 +24,18 @@ use crate::{
 pub enum CkksValue {
     /// As the client sends it: one of a batch, half a ciphertext and a seed each.
     Sent(Arc<SeededBatch>, usize),
-    /// A ciphertext.
-    Full(Ciphertext),
+    /// One of the results of a layer.
+    Full(Arc<Bundle>, usize),
+}
+
+impl CkksValue {
+    /// The ciphertext in full.
+    pub(super) fn full(&self) -> Ciphertext {
+        match self {
+            Self::Sent(batch, index) => batch.get(*index).expand(),
+            Self::Full(bundle, index) => bundle.get(*index),
+        }
+    }
 }
 
 /// What the server does with the nodes of one graph.
@@ -95,9 +105,9 @@ impl Program {
     /// Sets aside the memory that a batch needs.
     pub fn reserve(&self, parameters: &Parameters) {
         for (values, parts, before, after) in self.results(parameters.primes()) {
-            parameters.reserve_blocks(values, parts, before);
+            parameters.reserve(values, parts, before);
             let parts = if before > after { 2 } else { parts };
-            parameters.reserve_ciphertexts(values, parts, after);
+            parameters.reserve(values, parts, after);
         }
     }
 
@@ -172,7 +182,7 @@ impl CkksServer {
         rescale: bool,
         inputs: Inputs<'_>,
         observe: Observe<'_>,
-    ) -> Result<Vec<Ciphertext>, EvalError> {
+    ) -> Result<Bundle, EvalError> {
         let stages: Vec<Stage<'_>> = nodes
             .iter()
             .enumerate()
@@ -210,27 +220,7 @@ impl CkksServer {
         } else {
             observe(last, "gather", seconds);
         }
-        Ok(collected.ciphertexts)
-    }
-}
-
-/// The inputs of a group.
-enum Received {
-    Batch(Arc<SeededBatch>),
-    Full(Vec<Ciphertext>),
-}
-
-impl Received {
-    fn new(values: Vec<CkksValue>) -> Self {
-        // a batch comes whole, in its order: that is how the client made it
-        if let Some(CkksValue::Sent(batch, 0)) = values.first() {
-            return Self::Batch(batch.clone());
-        }
-        let full = values.into_iter().filter_map(|value| match value {
-            CkksValue::Full(c) => Some(c),
-            CkksValue::Sent(..) => None,
-        });
-        Self::Full(full.collect())
+        Ok(collected.bundle)
     }
 }
 
@@ -256,11 +246,15 @@ impl Server for CkksServer {
             Group::Linear(_) | Group::Square { .. } => {
                 let rescale = group.levels() > 0;
                 let nodes = &nodes[..count];
-                match Received::new(inputs) {
-                    Received::Batch(batch) => {
-                        self.run(nodes, first, rescale, (&*batch).into(), observe)?
+                // values come whole, in their order: that is how they were made
+                match inputs.first() {
+                    Some(CkksValue::Sent(batch, _)) => {
+                        self.run(nodes, first, rescale, (&**batch).into(), observe)?
                     }
-                    Received::Full(all) => self.run(nodes, first, rescale, (&all).into(), observe)?,
+                    Some(CkksValue::Full(bundle, _)) => {
+                        self.run(nodes, first, rescale, (&**bundle).into(), observe)?
+                    }
+                    None => return Err(EvalError::WrongInputs { expected: 1, got: 0 }),
                 }
             }
             Group::Polynomial {
@@ -268,10 +262,7 @@ impl Server for CkksServer {
                 levels,
                 ..
             } => {
-                let inputs = match Received::new(inputs) {
-                    Received::Batch(batch) => batch.expand(),
-                    Received::Full(all) => all,
-                };
+                let inputs: Vec<Ciphertext> = inputs.iter().map(CkksValue::full).collect();
                 let start = Instant::now();
                 let positions = match &nodes[0].operation {
                     Operation::Power(power) => power.positions,
@@ -287,9 +278,11 @@ impl Server for CkksServer {
                     .collect();
                 let seconds = start.elapsed().as_secs_f64();
                 observe(&nodes[0].name, "polynomial", seconds);
-                outputs.map_err(library)?
+                Bundle::new(&outputs.map_err(library)?).map_err(library)?
             }
         };
-        Ok((count, outputs.into_iter().map(CkksValue::Full).collect()))
+        let outputs = Arc::new(outputs);
+        let values = (0..outputs.len()).map(|index| CkksValue::Full(outputs.clone(), index));
+        Ok((count, values.collect()))
     }
 }
