@@ -52,7 +52,15 @@ impl SecretKey {
         &self.parameters
     }
 
-    fn row(&self, prime: usize) -> &[u64] {
+    pub(crate) fn from_values(parameters: &Parameters, values: Zeroizing<Vec<u64>>) -> Self {
+        Self {
+            parameters: parameters.clone(),
+            values,
+        }
+    }
+
+    /// Values modulo one prime, special ones after the others.
+    pub(crate) fn row(&self, prime: usize) -> &[u64] {
         let n = self.parameters.ring_degree();
         &self.values[prime * n..(prime + 1) * n]
     }

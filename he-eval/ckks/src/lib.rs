@@ -4,6 +4,7 @@ pub mod columns;
 pub mod noise;
 pub mod security;
 
+mod bytes;
 mod ciphertext;
 mod encoding;
 mod error;
