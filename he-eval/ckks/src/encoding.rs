@@ -127,4 +127,27 @@ mod tests {
         assert!(embedding.encode(&[1e10], 1e10).is_err());
         assert_eq!(embedding.encode(&[], 1.0).unwrap(), vec![0; 32]);
     }
+
+    /// See `tests/golden/generate.py`.
+    #[test]
+    fn coefficients_are_those_of_seal() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/golden/seal.json")).unwrap();
+        let embedding = Embedding::new(golden["n"].as_u64().unwrap() as usize);
+        let scale = golden["scale"].as_f64().unwrap();
+        for case in golden["cases"].as_array().unwrap() {
+            let slots: Vec<f64> = case["x"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|x| x.as_f64().unwrap())
+                .collect();
+            let ours = embedding.encode(&slots, scale).unwrap();
+            let theirs = case["coefficients"].as_array().unwrap();
+            for (a, b) in ours.iter().zip(theirs) {
+                // halves may be rounded either way
+                assert!((a - b.as_i64().unwrap()).abs() <= 1, "{a} for {b}");
+            }
+        }
+    }
 }
