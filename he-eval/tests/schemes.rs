@@ -89,7 +89,11 @@ fn measured_noise_stays_within_the_predicted() {
             let artifact = artifact(common::small(coefficients), 7);
             let planned = prepare("bfv", &artifact, 8, options).unwrap();
             let quality = planned.plan().encryption.as_ref().unwrap().quality;
-            let Quality::Exact { noise_bits_left: predicted, .. } = quality else {
+            let Quality::Exact {
+                noise_bits_left: predicted,
+                ..
+            } = quality
+            else {
                 panic!("bfv is exact");
             };
             let measured = run("bfv", &artifact, 8, options).noise_bits_left.unwrap();
@@ -147,10 +151,7 @@ fn secure_parameters_are_chosen_and_printed() {
     let plan = planned.plan();
     let encryption = plan.encryption.as_ref().unwrap();
     assert_eq!(encryption.security_bits, 128);
-    assert!(
-        encryption.log2_qp <= 218.0 && plan.slots == 8192,
-        "{plan}"
-    );
+    assert!(encryption.log2_qp <= 218.0 && plan.slots == 8192, "{plan}");
     assert!(
         plan.to_string().contains("security       128 bits"),
         "{plan}"
@@ -178,7 +179,10 @@ fn what_cannot_be_evaluated_is_refused_in_one_sentence() {
     };
     let options = Options::default();
     let unknown = fails("rot13", &fine, &image(&fine), &[0], &options);
-    assert!(unknown.contains("clear, clear-integer, bfv, ckks"), "{unknown}");
+    assert!(
+        unknown.contains("clear, clear-integer, bfv, ckks"),
+        "{unknown}"
+    );
     assert!(
         fails("bfv", &quintic, &image(&quintic), &[0], &options).contains("only scheme `clear`")
     );

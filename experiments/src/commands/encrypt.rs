@@ -160,8 +160,7 @@ fn list(models: &[Model], schemes: &[String], arguments: &Arguments) -> Result<(
                 None => source.read(&model.artifact.provenance.dataset)?.test.len(),
             };
             let options = arguments.evaluation.options();
-            let prepared =
-                cryptodl_he_eval::prepare(scheme, &model.artifact, images, &options)?;
+            let prepared = cryptodl_he_eval::prepare(scheme, &model.artifact, images, &options)?;
             println!("{}", prepared.plan());
         }
     }

@@ -34,7 +34,9 @@ fn setup(special: &[u32]) -> Setup {
 
 impl Setup {
     fn seeded(&self) -> SeededCiphertext {
-        self.secret.encrypt(&self.slots, SCALE, PRIMES.len()).unwrap()
+        self.secret
+            .encrypt(&self.slots, SCALE, PRIMES.len())
+            .unwrap()
     }
 
     fn fresh(&self) -> Ciphertext {
@@ -76,7 +78,10 @@ fn relinearise_rescale_4<const N: usize>(bencher: Bencher, special: &[u32]) {
         let c = setup.fresh().drop_to(N).unwrap();
         let square = setup.evaluator.multiply(&c, &c).unwrap();
         let four = vec![square; 4];
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
         bencher.bench(|| pool.install(|| setup.evaluator.rescale_all(black_box(&four)).unwrap()));
     }
 }

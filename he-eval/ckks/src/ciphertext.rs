@@ -135,7 +135,9 @@ impl Bundle {
     /// When there are none, or they differ in parts, primes, scale or parameters.
     pub fn new(all: &[Ciphertext]) -> Result<Self, Error> {
         let Some(first) = all.first() else {
-            return Err(Error::Mismatch("a bundle has one ciphertext at least".into()));
+            return Err(Error::Mismatch(
+                "a bundle has one ciphertext at least".into(),
+            ));
         };
         let same = |c: &Ciphertext| {
             c.parameters == first.parameters
@@ -145,7 +147,8 @@ impl Bundle {
         };
         if !all.iter().all(same) {
             return Err(Error::Mismatch(
-                "the ciphertexts of a bundle have equally many parts and primes, and one scale".into(),
+                "the ciphertexts of a bundle have equally many parts and primes, and one scale"
+                    .into(),
             ));
         }
         let mut bundle = Self::empty(
@@ -184,8 +187,7 @@ impl Bundle {
 
     /// A copy of ciphertext `index`.
     pub fn get(&self, index: usize) -> Ciphertext {
-        let mut one =
-            Ciphertext::empty(&self.parameters, self.parts, self.primes, self.scale);
+        let mut one = Ciphertext::empty(&self.parameters, self.parts, self.primes, self.scale);
         let rows = one.data.len();
         one.data
             .copy_from_slice(&self.rows[index * rows..(index + 1) * rows]);
@@ -194,7 +196,10 @@ impl Bundle {
 
     /// Copies of all of them.
     pub fn to_ciphertexts(&self) -> Vec<Ciphertext> {
-        (0..self.count).into_par_iter().map(|i| self.get(i)).collect()
+        (0..self.count)
+            .into_par_iter()
+            .map(|i| self.get(i))
+            .collect()
     }
 
     /// Bytes in memory.
@@ -264,7 +269,9 @@ impl SeededBatch {
     /// When there are none, or they differ in primes, scale or parameters.
     pub fn new(all: &[SeededCiphertext]) -> Result<Self, Error> {
         let Some(first) = all.first() else {
-            return Err(Error::Mismatch("a batch has one ciphertext at least".into()));
+            return Err(Error::Mismatch(
+                "a batch has one ciphertext at least".into(),
+            ));
         };
         let same = |c: &SeededCiphertext| {
             c.parameters == first.parameters

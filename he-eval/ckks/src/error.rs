@@ -50,7 +50,9 @@ pub enum Error {
         slots: usize,
     },
     /// A value times the scale does not fit in 62 bits, or is not a number.
-    #[error("a value of {value:e} at scale 2^{log2_scale:.1} cannot be encoded: it must stay below 2^62")]
+    #[error(
+        "a value of {value:e} at scale 2^{log2_scale:.1} cannot be encoded: it must stay below 2^62"
+    )]
     Encoding {
         /// The value.
         value: f64,

@@ -24,7 +24,10 @@ impl Evaluator {
     /// # Errors
     /// When the key belongs to other parameters.
     pub fn new(parameters: &Parameters, key: Option<RelinearisationKey>) -> Result<Self, Error> {
-        if key.as_ref().is_some_and(|key| key.parameters != *parameters) {
+        if key
+            .as_ref()
+            .is_some_and(|key| key.parameters != *parameters)
+        {
             return Err(Error::Mismatch("the key is of other parameters".into()));
         }
         Ok(Self {
@@ -115,7 +118,9 @@ impl Evaluator {
         for c in [a, b] {
             self.check(c)?;
             if c.parts != 2 {
-                return Err(Error::Mismatch("relinearise before multiplying again".into()));
+                return Err(Error::Mismatch(
+                    "relinearise before multiplying again".into(),
+                ));
             }
         }
         let primes = a.primes.min(b.primes);
@@ -239,7 +244,9 @@ impl Evaluator {
         if a.parameters == self.parameters {
             Ok(())
         } else {
-            Err(Error::Mismatch("the ciphertext is of other parameters".into()))
+            Err(Error::Mismatch(
+                "the ciphertext is of other parameters".into(),
+            ))
         }
     }
 

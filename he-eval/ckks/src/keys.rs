@@ -94,7 +94,12 @@ impl SecretKey {
         let mut random = vec![0; n];
         for (prime, row) in data.chunks_mut(n).enumerate() {
             random_row(&self.parameters, &expansion, prime, &mut random);
-            subtract_product(self.parameters.modulus(prime), row, &random, self.row(prime));
+            subtract_product(
+                self.parameters.modulus(prime),
+                row,
+                &random,
+                self.row(prime),
+            );
         }
         Ok(SeededCiphertext {
             parameters: self.parameters.clone(),
@@ -136,7 +141,9 @@ impl SecretKey {
     /// Coefficients of message and noise, as numbers around zero.
     fn coefficients(&self, c: &Ciphertext) -> Result<Vec<f64>, Error> {
         if c.parameters != self.parameters {
-            return Err(Error::Mismatch("ciphertext and key are of different parameters".into()));
+            return Err(Error::Mismatch(
+                "ciphertext and key are of different parameters".into(),
+            ));
         }
         let n = self.parameters.ring_degree();
         let mut residues = vec![0; c.primes * n];
@@ -257,13 +264,19 @@ impl PublicKey {
         let primes = parameters.primes();
         let mut factor = transform(parameters, primes, &ephemeral);
         let mut result = Ciphertext::empty(parameters, 2, primes, scale);
-        result.data.as_flattened_mut()[..primes * n].copy_from_slice(&transform(parameters, primes, &message));
-        result.data.as_flattened_mut()[primes * n..].copy_from_slice(&transform(parameters, primes, &second));
+        result.data.as_flattened_mut()[..primes * n]
+            .copy_from_slice(&transform(parameters, primes, &message));
+        result.data.as_flattened_mut()[primes * n..]
+            .copy_from_slice(&transform(parameters, primes, &second));
         for part in 0..2 {
             for prime in 0..primes {
                 let v = &factor[prime * n..(prime + 1) * n];
                 let terms = [(v, self.0.row(part, prime))];
-                vector::dot(parameters.modulus(prime), &terms, result.row_mut(part, prime));
+                vector::dot(
+                    parameters.modulus(prime),
+                    &terms,
+                    result.row_mut(part, prime),
+                );
             }
         }
         ephemeral.zeroize();

@@ -71,9 +71,8 @@ impl<'a> Inputs<'a> {
             Self::Bundle(bundle) => {
                 let blocks = bundle.parameters.ring_degree() / BLOCK;
                 let parts = 0..2 * bundle.count;
-                let rows = parts.map(|part| {
-                    &bundle.rows[(part * bundle.primes + prime) * blocks + block]
-                });
+                let rows =
+                    parts.map(|part| &bundle.rows[(part * bundle.primes + prime) * blocks + block]);
                 rows.collect()
             }
             Self::Batch(batch) => {

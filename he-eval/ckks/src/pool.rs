@@ -38,7 +38,9 @@ const LARGE: usize = 4 << 20;
 impl Memory {
     fn new(rows: usize) -> Self {
         let bytes = rows * size_of::<Row>();
-        if bytes >= LARGE && let Ok(pages) = MmapMut::map_anon(bytes) {
+        if bytes >= LARGE
+            && let Ok(pages) = MmapMut::map_anon(bytes)
+        {
             // advice only: without it everything works, a little slower
             #[cfg(target_os = "linux")]
             let _ = pages.advise(memmap2::Advice::HugePage);

@@ -262,39 +262,58 @@ mod timing {
     fn timing() {
         let n = 8192;
         for bits in [40, 48] {
-        let q = crate::modulus::primes(bits, 4 * n as u64, 1, &[]).unwrap()[0];
-        let ring = Ring::new(n, q);
-        let a: Vec<u64> = (0..n as u64).map(|i| i * 123456789 % q).collect();
-        let mut v = vec![0; n];
-        let t = |name: &str, f: &mut dyn FnMut()| {
-            let mut best = f64::MAX;
-            for _ in 0..200 {
-                let s = std::time::Instant::now();
-                f();
-                best = best.min(s.elapsed().as_secs_f64());
-            }
-            println!("{name} {:.1} us", best * 1e6);
-        };
-        let src = Source { half: q / 2, correction: 5 };
-        t("fold", &mut || vector::fold(&ring.modulus, &ring.forward, &a, src, &mut v));
-        let mut c = a.clone();
-        t("fwd", &mut || ring.plan.fwd(&mut c));
-        let mut c = a.clone();
-        t("inv", &mut || ring.plan.inv(&mut c));
-        t("unfold", &mut || vector::unfold(&ring.modulus, &ring.backward, &a, &mut v));
-        let b = a.clone();
-        t("dot4", &mut || vector::dot(&ring.modulus, &[(&a[..], &b[..]); 4], &mut v));
-        t("dot1", &mut || vector::dot(&ring.modulus, &[(&a[..], &b[..]); 1], &mut v));
-        t("sub", &mut || vector::subtract_scale(&ring.modulus, &mut v, &b, 77));
-        t("copy", &mut || v.copy_from_slice(&a));
-        let mut s = crate::sample::Stream::secret();
-        t("uniform", &mut || s.uniform(&ring.modulus, &mut v));
-        t("noise", &mut || {for x in &mut v {*x = s.noise() as u64}});
+            let q = crate::modulus::primes(bits, 4 * n as u64, 1, &[]).unwrap()[0];
+            let ring = Ring::new(n, q);
+            let a: Vec<u64> = (0..n as u64).map(|i| i * 123456789 % q).collect();
+            let mut v = vec![0; n];
+            let t = |name: &str, f: &mut dyn FnMut()| {
+                let mut best = f64::MAX;
+                for _ in 0..200 {
+                    let s = std::time::Instant::now();
+                    f();
+                    best = best.min(s.elapsed().as_secs_f64());
+                }
+                println!("{name} {:.1} us", best * 1e6);
+            };
+            let src = Source {
+                half: q / 2,
+                correction: 5,
+            };
+            t("fold", &mut || {
+                vector::fold(&ring.modulus, &ring.forward, &a, src, &mut v)
+            });
+            let mut c = a.clone();
+            t("fwd", &mut || ring.plan.fwd(&mut c));
+            let mut c = a.clone();
+            t("inv", &mut || ring.plan.inv(&mut c));
+            t("unfold", &mut || {
+                vector::unfold(&ring.modulus, &ring.backward, &a, &mut v)
+            });
+            let b = a.clone();
+            t("dot4", &mut || {
+                vector::dot(&ring.modulus, &[(&a[..], &b[..]); 4], &mut v)
+            });
+            t("dot1", &mut || {
+                vector::dot(&ring.modulus, &[(&a[..], &b[..]); 1], &mut v)
+            });
+            t("sub", &mut || {
+                vector::subtract_scale(&ring.modulus, &mut v, &b, 77)
+            });
+            t("copy", &mut || v.copy_from_slice(&a));
+            let mut s = crate::sample::Stream::secret();
+            t("uniform", &mut || s.uniform(&ring.modulus, &mut v));
+            t("noise", &mut || {
+                for x in &mut v {
+                    *x = s.noise() as u64
+                }
+            });
         }
         let e = crate::encoding::Embedding::new(n);
         let x: Vec<f64> = (0..n).map(|i| (i as f64).sin()).collect();
         let s = std::time::Instant::now();
-        for _ in 0..20 { e.encode(&x, 1e8).unwrap(); }
+        for _ in 0..20 {
+            e.encode(&x, 1e8).unwrap();
+        }
         println!("encode {:.1} us", s.elapsed().as_secs_f64() * 5e4);
     }
 }

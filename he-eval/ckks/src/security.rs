@@ -45,6 +45,10 @@ mod tests {
             assert_eq!(security_bits(n, f64::from(bits)), 128);
             assert!(security_bits(n, f64::from(bits) * 1.1) < 128);
         }
-        assert_eq!(security_bits(64, 20.0), 0, "a ring outside the table is never secure");
+        assert_eq!(
+            security_bits(64, 20.0),
+            0,
+            "a ring outside the table is never secure"
+        );
     }
 }

@@ -214,14 +214,7 @@ impl Switch<'_> {
     }
 
     /// Step 3 modulo one kept prime: `sums[part] = (sums[part] - rest) / Π dropped`.
-    fn divide(
-        &self,
-        dropped: &[usize],
-        rests: &[u64],
-        prime: usize,
-        part: usize,
-        work: &mut Work,
-    ) {
+    fn divide(&self, dropped: &[usize], rests: &[u64], prime: usize, part: usize, work: &mut Work) {
         let Some((&first, others)) = dropped.split_first() else {
             return;
         };

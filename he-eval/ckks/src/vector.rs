@@ -95,7 +95,9 @@ pub(crate) fn dot(m: &Modulus, terms: &[(&[u64], &[u64])], sum: &mut [u64]) {
             0
         };
         for j in done..sum.len() {
-            let products = terms.iter().map(|(a, b)| u128::from(a[j]) * u128::from(b[j]));
+            let products = terms
+                .iter()
+                .map(|(a, b)| u128::from(a[j]) * u128::from(b[j]));
             sum[j] = m.add(sum[j], m.reduce_wide(products.sum()));
         }
     }
@@ -148,7 +150,13 @@ mod tests {
             for (count, n) in [(1, 5), (3, 16), (9, 37)] {
                 let mut row = |extreme: bool| -> Vec<u64> {
                     (0..n)
-                        .map(|_| if extreme { q - 1 } else { rng.random_range(0..q) })
+                        .map(|_| {
+                            if extreme {
+                                q - 1
+                            } else {
+                                rng.random_range(0..q)
+                            }
+                        })
                         .collect()
                 };
                 for extreme in [false, true] {

@@ -77,7 +77,9 @@ fn keys_work_after_reading() {
     let evaluator = Evaluator::new(&p, Some(key.unwrap())).unwrap();
     let c = read.encrypt(&[0.5], 1e9, 2).unwrap().expand();
     let square = evaluator.multiply(&c, &c).unwrap();
-    let found = secret.decrypt(&evaluator.relinearise(&square).unwrap()).unwrap();
+    let found = secret
+        .decrypt(&evaluator.relinearise(&square).unwrap())
+        .unwrap();
     assert!((found[0] - 0.25).abs() < 1e-3, "{}", found[0]);
 }
 

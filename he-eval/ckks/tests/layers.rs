@@ -52,7 +52,9 @@ impl Dense {
             (0..SLOTS)
                 .map(|slot| {
                     let terms = row.iter().zip(inputs);
-                    b + terms.map(|(&w, x)| STEP * f64::from(w) * x[slot]).sum::<f64>()
+                    b + terms
+                        .map(|(&w, x)| STEP * f64::from(w) * x[slot])
+                        .sum::<f64>()
                 })
                 .collect()
         })
@@ -113,12 +115,28 @@ fn a_network_decrypts_to_what_it_computes_with_every_kernel() {
     let second = [Stage::Square, layers[2].stage()];
     let mut results = Vec::new();
     for kernel in Kernel::available() {
-        let blocks = s.evaluator.run_with(kernel, &first, &bundle(&s.inputs)).unwrap();
+        let blocks = s
+            .evaluator
+            .run_with(kernel, &first, &bundle(&s.inputs))
+            .unwrap();
         assert_eq!((blocks.parts(), blocks.len()), (3, 7));
-        let between = s.evaluator.collect(&blocks, true).unwrap().bundle.to_ciphertexts();
+        let between = s
+            .evaluator
+            .collect(&blocks, true)
+            .unwrap()
+            .bundle
+            .to_ciphertexts();
         assert_eq!((between[0].parts(), between[0].primes()), (2, 2));
-        let blocks = s.evaluator.run_with(kernel, &second, &bundle(&between)).unwrap();
-        let outputs = s.evaluator.collect(&blocks, false).unwrap().bundle.to_ciphertexts();
+        let blocks = s
+            .evaluator
+            .run_with(kernel, &second, &bundle(&between))
+            .unwrap();
+        let outputs = s
+            .evaluator
+            .collect(&blocks, false)
+            .unwrap()
+            .bundle
+            .to_ciphertexts();
         for (c, expected) in outputs.iter().zip(&expected) {
             for (a, b) in s.secret.decrypt(c).unwrap().iter().zip(expected) {
                 assert!((a - b).abs() < 2e-4, "{a} for {b} with {kernel:?}");
@@ -126,7 +144,10 @@ fn a_network_decrypts_to_what_it_computes_with_every_kernel() {
         }
         results.push(outputs);
     }
-    assert!(results.windows(2).all(|two| two[0] == two[1]), "bit for bit");
+    assert!(
+        results.windows(2).all(|two| two[0] == two[1]),
+        "bit for bit"
+    );
 }
 
 #[test]
@@ -142,7 +163,13 @@ fn a_seeded_batch_is_its_ciphertexts() {
     let batch = SeededBatch::new(&sent).unwrap();
     let full: Vec<Ciphertext> = sent.iter().map(|c| c.expand()).collect();
     assert_eq!(batch.expand(), bundle(&full));
-    let run = |blocks: cryptodl_ckks::Blocks| s.evaluator.collect(&blocks, true).unwrap().bundle.to_ciphertexts();
+    let run = |blocks: cryptodl_ckks::Blocks| {
+        s.evaluator
+            .collect(&blocks, true)
+            .unwrap()
+            .bundle
+            .to_ciphertexts()
+    };
     let stages = [layer.stage(), Stage::Square];
     let one = run(s.evaluator.run(&stages, &batch).unwrap());
     let other = run(s.evaluator.run(&stages, &bundle(&full)).unwrap());
@@ -158,10 +185,20 @@ fn the_number_of_threads_changes_nothing() {
     let s = setup(4);
     let layer = Dense::new(&mut rng, 4, 11);
     let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
-            let blocks = s.evaluator.run(&[layer.stage(), Stage::Square], &bundle(&s.inputs)).unwrap();
-            s.evaluator.collect(&blocks, true).unwrap().bundle.to_ciphertexts()
+            let blocks = s
+                .evaluator
+                .run(&[layer.stage(), Stage::Square], &bundle(&s.inputs))
+                .unwrap();
+            s.evaluator
+                .collect(&blocks, true)
+                .unwrap()
+                .bundle
+                .to_ciphertexts()
         })
     };
     assert_eq!(on(1), on(2));

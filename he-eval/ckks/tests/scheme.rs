@@ -161,7 +161,10 @@ fn many_at_once_equal_one_at_a_time() {
             .num_threads(threads)
             .build()
             .unwrap();
-        assert_eq!(pool.install(|| evaluator.rescale_all(&all)).unwrap(), together);
+        assert_eq!(
+            pool.install(|| evaluator.rescale_all(&all)).unwrap(),
+            together
+        );
     }
 }
 

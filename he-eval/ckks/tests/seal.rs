@@ -15,8 +15,7 @@ fn close(found: &[f64], theirs: &serde_json::Value, bound: f64, what: &str) {
 
 #[test]
 fn products_key_switching_and_rescaling_decrypt_to_what_seal_decrypts() {
-    let golden: serde_json::Value =
-        serde_json::from_str(include_str!("golden/seal.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/seal.json")).unwrap();
     let n = golden["n"].as_u64().unwrap() as usize;
     let scale = golden["scale"].as_f64().unwrap();
     for special_bits in [vec![], vec![49]] {
@@ -37,7 +36,12 @@ fn products_key_switching_and_rescaling_decrypt_to_what_seal_decrypts() {
             };
             // products reach 64 and their squares 4096; noise is some thousands over the scale
             let product = evaluator.multiply(&encrypt("x"), &encrypt("y")).unwrap();
-            close(&secret.decrypt(&product).unwrap(), &case["product"], 1e-6, "product");
+            close(
+                &secret.decrypt(&product).unwrap(),
+                &case["product"],
+                1e-6,
+                "product",
+            );
             if !evaluator.parameters().literal().special_bits.is_empty() {
                 // without special primes a relinearisation is only exact if rescaling follows at once
                 let two = evaluator.relinearise(&product).unwrap();
@@ -45,7 +49,12 @@ fn products_key_switching_and_rescaling_decrypt_to_what_seal_decrypts() {
                 close(&found, &case["relinearised"], 1e-6, "relinearised");
             }
             let rescaled = evaluator.rescale(&product).unwrap();
-            close(&secret.decrypt(&rescaled).unwrap(), &case["rescaled"], 1e-5, "rescaled");
+            close(
+                &secret.decrypt(&rescaled).unwrap(),
+                &case["rescaled"],
+                1e-5,
+                "rescaled",
+            );
             let square = evaluator.multiply(&rescaled, &rescaled).unwrap();
             let fourth = evaluator.rescale(&square).unwrap();
             let found = secret.decrypt(&fourth).unwrap();

@@ -1,12 +1,12 @@
 //! The inner loops, as fast as the processor allows.
 
+#[cfg(target_arch = "x86_64")]
+use super::x86::{amx, avx2, avx512};
 use super::{
     Planes, Quad, Row, Sums,
     layer::{CHUNK, Gather, Packed},
     portable,
 };
-#[cfg(target_arch = "x86_64")]
-use super::x86::{amx, avx2, avx512};
 use crate::modulus::Modulus;
 
 /// Instructions that the inner loops use. All give the same numbers.

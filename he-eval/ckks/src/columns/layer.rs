@@ -165,7 +165,11 @@ impl Layer {
 
     /// Bytes of the weights: one, or two if any needs more than eight bits.
     pub(super) fn limbs(&self) -> usize {
-        self.matrices.iter().map(|m| m.limbs.len()).max().unwrap_or(1)
+        self.matrices
+            .iter()
+            .map(|m| m.limbs.len())
+            .max()
+            .unwrap_or(1)
     }
 }
 
@@ -220,7 +224,10 @@ fn merged(matrices: &[Matrix], tiles: &[Tile]) -> (Vec<Matrix>, Vec<Tile>) {
         let mut union: Vec<u32> = Vec::new();
         let (mut count, mut rows) = (0, 0);
         for tile in rest {
-            let new = tile.inputs.iter().filter(|i| **i != PADDING && !union.contains(i));
+            let new = tile
+                .inputs
+                .iter()
+                .filter(|i| **i != PADDING && !union.contains(i));
             let grown: Vec<u32> = union.iter().chain(new).copied().collect();
             rows += tile.outputs.len();
             if count > 0 && (rows > ROWS || grown.len() > 4 * CHUNK) {
@@ -235,7 +242,10 @@ fn merged(matrices: &[Matrix], tiles: &[Tile]) -> (Vec<Matrix>, Vec<Tile>) {
             None => PADDING,
         };
         // groups that combine the same matrices in the same way share one
-        let places: Vec<u32> = group.iter().flat_map(|t| t.inputs.iter().map(place)).collect();
+        let places: Vec<u32> = group
+            .iter()
+            .flat_map(|t| t.inputs.iter().map(place))
+            .collect();
         let parts: Vec<usize> = group.iter().map(|tile| tile.matrix).collect();
         let matrix = *known.entry((parts, places)).or_insert_with(|| {
             new_matrices.push(combined(matrices, group, &place, union.len()));
@@ -244,7 +254,10 @@ fn merged(matrices: &[Matrix], tiles: &[Tile]) -> (Vec<Matrix>, Vec<Tile>) {
         new_tiles.push(Tile {
             matrix,
             inputs: union.clone(),
-            outputs: group.iter().flat_map(|t| t.outputs.iter().copied()).collect(),
+            outputs: group
+                .iter()
+                .flat_map(|t| t.outputs.iter().copied())
+                .collect(),
         });
     }
     (new_matrices, new_tiles)
@@ -300,12 +313,7 @@ fn classes(inputs: usize, tiles: &[Tile]) -> Vec<usize> {
 ///
 /// Columns whose inputs are of one class come together, as seen from the tile with the least padding;
 /// if that would leave too many places empty, the columns stay as they are.
-fn order(
-    matrix: &Matrix,
-    index: usize,
-    tiles: &[Tile],
-    classes: &[usize],
-) -> Vec<Option<usize>> {
+fn order(matrix: &Matrix, index: usize, tiles: &[Tile], classes: &[usize]) -> Vec<Option<usize>> {
     let fours = |columns: &[usize]| {
         let mut places: Vec<Option<usize>> = columns.iter().copied().map(Some).collect();
         places.resize(columns.len().next_multiple_of(4), None);
@@ -319,7 +327,9 @@ fn order(
     };
     let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
     for (column, &input) in reference.inputs.iter().enumerate() {
-        let class = classes.get(input as usize).map_or(usize::MAX, |&class| class);
+        let class = classes
+            .get(input as usize)
+            .map_or(usize::MAX, |&class| class);
         match groups.iter_mut().find(|(known, _)| *known == class) {
             Some((_, columns)) => columns.push(column),
             None => groups.push((class, vec![column])),

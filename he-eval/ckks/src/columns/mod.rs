@@ -274,7 +274,8 @@ impl Work<'_> {
         for gather in &layer.tiles {
             let matrix = &layer.matrices[gather.matrix];
             let rows = matrix.rows.next_multiple_of(layer::ROWS);
-            self.sums.resize((rows * sums).max(self.sums.len()), Sums::ZERO);
+            self.sums
+                .resize((rows * sums).max(self.sums.len()), Sums::ZERO);
             self.kernel.product(
                 matrix,
                 gather,

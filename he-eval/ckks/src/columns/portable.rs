@@ -1,17 +1,17 @@
 //! The inner loops in plain Rust.
 
-use super::{
-    BLOCK, Planes, Quad, Row, Sums,
-    kernel::Operands,
-    layer::CHUNK,
-};
+use super::{BLOCK, Planes, Quad, Row, Sums, kernel::Operands, layer::CHUNK};
 use crate::modulus::{Modulus, WORD};
 
 /// See [`super::Kernel::multiply`].
 pub(super) fn multiply(m: &Modulus, a: &Row, b: &Row, double: bool, to: &mut Row) {
     for (to, (&a, &b)) in to.iter_mut().zip(a.iter().zip(b)) {
         let product = m.mul(a, b);
-        *to = if double { m.add(product, product) } else { product };
+        *to = if double {
+            m.add(product, product)
+        } else {
+            product
+        };
     }
 }
 

@@ -73,7 +73,13 @@ impl Case {
         Self {
             inputs: channels * side * side,
             outputs: rows * out * out,
-            matrices: vec![matrix(rng, rows, channels * kernel * kernel, 127, Fill::Random)],
+            matrices: vec![matrix(
+                rng,
+                rows,
+                channels * kernel * kernel,
+                127,
+                Fill::Random,
+            )],
             tiles,
         }
     }
@@ -138,7 +144,15 @@ fn run(kernel: Kernel, m: &Modulus, steps: &[Step], inputs: &[Row], count: usize
     scratch.quads.resize(300, super::Quad([[255; 4]; BLOCK]));
     let mut times = Times::default();
     for _ in 0..2 {
-        evaluate(kernel, m, steps, &references, &mut output, &mut scratch, &mut times);
+        evaluate(
+            kernel,
+            m,
+            steps,
+            &references,
+            &mut output,
+            &mut scratch,
+            &mut times,
+        );
     }
     output
 }
@@ -148,8 +162,15 @@ fn every_kernel_computes_dense_layers_exactly() {
     let mut rng = StdRng::seed_from_u64(1);
     for bits in [20, 24, 25, 32, 36, 40, 41, 48, 49] {
         let m = modulus(bits);
-        for (columns, outputs) in [(1, 1), (3, 2), (4, 16), (63, 17), (64, 5), (65, 33), (300, 101)]
-        {
+        for (columns, outputs) in [
+            (1, 1),
+            (3, 2),
+            (4, 16),
+            (63, 17),
+            (64, 5),
+            (65, 33),
+            (300, 101),
+        ] {
             for (limit, fill) in [
                 (127, Fill::Random),
                 (127, Fill::Largest),
@@ -213,12 +234,14 @@ fn a_run_of_layers_and_squares_is_what_its_steps_are() {
             let multiply = |a: &[Row], b: &[Row], factor: u64| -> Vec<Row> {
                 let pairs = a.iter().zip(b);
                 pairs
-                    .map(|(a, b)| {
-                        std::array::from_fn(|i| m.mul(factor, m.mul(a[i], b[i])))
-                    })
+                    .map(|(a, b)| std::array::from_fn(|i| m.mul(factor, m.mul(a[i], b[i]))))
                     .collect()
             };
-            let squares = [multiply(&a, &a, 1), multiply(&a, &b, 2), multiply(&b, &b, 1)];
+            let squares = [
+                multiply(&a, &a, 1),
+                multiply(&a, &b, 2),
+                multiply(&b, &b, 1),
+            ];
             let results: Vec<Vec<Row>> = squares
                 .iter()
                 .enumerate()
@@ -257,7 +280,12 @@ fn inputs_that_come_together_share_a_quad() {
     assert_eq!(even.quads.len(), 14 * 14, "blocks of 2 × 2 pixels");
     let channels = Case::convolution(&mut rng, (16, 12), (6, 2, 0), 48).layer();
     assert_eq!(channels.quads.len(), 16 * 12 * 12 / 4);
-    assert!(channels.tiles.iter().all(|tile| tile.direct.iter().all(|&d| d)));
+    assert!(
+        channels
+            .tiles
+            .iter()
+            .all(|tile| tile.direct.iter().all(|&d| d))
+    );
     let few = Case::convolution(&mut rng, (1, 28), (5, 2, 1), 5).layer();
     assert!(few.tiles.len() < 60, "three positions at a time, of 169");
 }
@@ -273,7 +301,9 @@ fn a_malformed_layer_is_refused() {
             ..fine
         };
         change(&mut case);
-        Layer::new(case.inputs, case.outputs, &case.matrices, &case.tiles).unwrap_err().to_string()
+        Layer::new(case.inputs, case.outputs, &case.matrices, &case.tiles)
+            .unwrap_err()
+            .to_string()
     };
     assert!(fails(&|c| c.tiles[0].inputs[0] = 4).contains("reads input 4 of 4"));
     assert!(fails(&|c| c.tiles[0].outputs[1] = 0).contains("made twice"));
@@ -283,7 +313,11 @@ fn a_malformed_layer_is_refused() {
     assert!(fails(&|c| c.tiles[0].inputs.push(0)).contains("does not fit"));
     assert!(fails(&|c| c.matrices[0].data[0] = 40_000).contains("beyond"));
     assert!(fails(&|c| drop(c.matrices[0].data.pop())).contains("has 7 weights"));
-    let huge = Matrix { rows: 1, columns: 9000, data: vec![127; 9000] };
+    let huge = Matrix {
+        rows: 1,
+        columns: 9000,
+        data: vec![127; 9000],
+    };
     for inputs in [vec![0; 9000], (0..9000).collect()] {
         let tile = Tile {
             matrix: 0,
@@ -301,33 +335,62 @@ fn timing() {
     let mut rng = StdRng::seed_from_u64(5);
     println!("{:?}", Kernel::available());
     for (name, first, second) in [
-        ("cryptonets", Case::convolution(&mut rng, (1, 28), (5, 2, 1), 5), Case::dense(&mut rng, 845, 100, 127, Fill::Random)),
-        ("pooled", Case::convolution(&mut rng, (1, 28), (6, 2, 0), 16), Case::convolution(&mut rng, (16, 12), (6, 2, 0), 48)),
+        (
+            "cryptonets",
+            Case::convolution(&mut rng, (1, 28), (5, 2, 1), 5),
+            Case::dense(&mut rng, 845, 100, 127, Fill::Random),
+        ),
+        (
+            "pooled",
+            Case::convolution(&mut rng, (1, 28), (6, 2, 0), 16),
+            Case::convolution(&mut rng, (16, 12), (6, 2, 0), 48),
+        ),
     ] {
         for bits in [40, 48] {
-        let m = modulus(bits);
-        let inputs = rows(&mut rng, &m, 2 * first.inputs, Fill::Random);
-        let references: Vec<&Row> = inputs.iter().collect();
-        let bias = vec![1; 10_000];
-        let (one, two) = (first.layer(), second.layer());
-        let steps = [
-            Step::Linear { layer: &one, bias: &bias },
-            Step::Square,
-            Step::Linear { layer: &two, bias: &bias },
-        ];
-        let mut output = vec![[0; BLOCK]; 3 * second.outputs];
-        for kernel in Kernel::available().into_iter().rev().take(2) {
-            let mut scratch = Scratch::default();
-            let mut best = (f64::MAX, Times::default());
-            for _ in 0..30 {
-                let mut times = Times::default();
-                let start = std::time::Instant::now();
-                evaluate(kernel, &m, &steps, &references, &mut output, &mut scratch, &mut times);
-                let s = start.elapsed().as_secs_f64();
-                if s < best.0 { best = (s, times); }
+            let m = modulus(bits);
+            let inputs = rows(&mut rng, &m, 2 * first.inputs, Fill::Random);
+            let references: Vec<&Row> = inputs.iter().collect();
+            let bias = vec![1; 10_000];
+            let (one, two) = (first.layer(), second.layer());
+            let steps = [
+                Step::Linear {
+                    layer: &one,
+                    bias: &bias,
+                },
+                Step::Square,
+                Step::Linear {
+                    layer: &two,
+                    bias: &bias,
+                },
+            ];
+            let mut output = vec![[0; BLOCK]; 3 * second.outputs];
+            for kernel in Kernel::available().into_iter().rev().take(2) {
+                let mut scratch = Scratch::default();
+                let mut best = (f64::MAX, Times::default());
+                for _ in 0..30 {
+                    let mut times = Times::default();
+                    let start = std::time::Instant::now();
+                    evaluate(
+                        kernel,
+                        &m,
+                        &steps,
+                        &references,
+                        &mut output,
+                        &mut scratch,
+                        &mut times,
+                    );
+                    let s = start.elapsed().as_secs_f64();
+                    if s < best.0 {
+                        best = (s, times);
+                    }
+                }
+                println!(
+                    "{name} {bits} {kernel:?}: {:.2} ms a block, x256: {:.3} s a prime; {:?}",
+                    best.0 * 1e3,
+                    best.0 * 256.0,
+                    best.1
+                );
             }
-            println!("{name} {bits} {kernel:?}: {:.2} ms a block, x256: {:.3} s a prime; {:?}", best.0 * 1e3, best.0 * 256.0, best.1);
-        }
         }
     }
 }

@@ -5,11 +5,11 @@
 )]
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpgt_epu64_mask, _mm512_loadu_si512,
-    _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_add_epi64, _mm512_min_epu64,
-    _mm512_or_si512, _mm512_permutexvar_epi64, _mm512_set1_epi64, _mm512_setr_epi64,
-    _mm512_setzero_si512, _mm512_sll_epi64, _mm512_srl_epi64, _mm512_srli_epi64,
-    _mm512_storeu_si512, _mm512_sub_epi64, _mm_cvtsi64_si128,
+    __m512i, _mm_cvtsi64_si128, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpgt_epu64_mask,
+    _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_add_epi64,
+    _mm512_min_epu64, _mm512_or_si512, _mm512_permutexvar_epi64, _mm512_set1_epi64,
+    _mm512_setr_epi64, _mm512_setzero_si512, _mm512_sll_epi64, _mm512_srl_epi64, _mm512_srli_epi64,
+    _mm512_storeu_si512, _mm512_sub_epi64,
 };
 
 use crate::{
@@ -95,7 +95,12 @@ fn mul_lazy(a: __m512i, value: __m512i, quotient: __m512i, q: __m512i) -> __m512
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn mul_factors(a: __m512i, factors: &Factors, at: usize, q: __m512i) -> __m512i {
-    mul_lazy(a, load(&factors.values, at), load(&factors.quotients, at), q)
+    mul_lazy(
+        a,
+        load(&factors.values, at),
+        load(&factors.quotients, at),
+        q,
+    )
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]

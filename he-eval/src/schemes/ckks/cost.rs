@@ -63,7 +63,9 @@ pub fn predict(graph: &Graph<f64>, scheme: &Ckks) -> Result<Seconds, EvalError> 
             }
             Group::Polynomial { polynomials, .. } => {
                 let costs = polynomials.iter().filter_map(cheapest_plan);
-                let most = costs.map(|(_, cost)| cost.ciphertext_products + cost.levels).max();
+                let most = costs
+                    .map(|(_, cost)| cost.ciphertext_products + cost.levels)
+                    .max();
                 let products = most.unwrap_or(0) as f64;
                 infer += share * share * products * unit.switch * values as f64;
             }
@@ -99,12 +101,15 @@ impl Unit {
         let key = secret.relinearisation_key();
         let evaluator = Evaluator::new(&scheme.parameters, Some(key)).map_err(library)?;
         let primes = scheme.parameters.primes();
-        let slots: Vec<f64> = (0..scheme.parameters.slots()).map(|i| (i % 256) as f64).collect();
+        let slots: Vec<f64> = (0..scheme.parameters.slots())
+            .map(|i| (i % 256) as f64)
+            .collect();
         let scale = scheme.program.input_scale;
         let sample = 0..SAMPLE;
         let encrypted = || {
             let all = sample.clone().into_par_iter();
-            all.map(|_| secret.encrypt(&slots, scale, primes)).collect::<Result<Vec<_>, _>>()
+            all.map(|_| secret.encrypt(&slots, scale, primes))
+                .collect::<Result<Vec<_>, _>>()
         };
         let (encrypt, sent) = timed(encrypted)?;
         let batch = SeededBatch::new(&sent).map_err(library)?;
@@ -122,7 +127,8 @@ impl Unit {
         let (switch, _) = timed(|| evaluator.collect(&blocks, primes > 1))?;
         let (decrypt, _) = timed(|| {
             let all = (0..inputs.len()).into_par_iter();
-            all.map(|i| secret.decrypt(&inputs.get(i))).collect::<Result<Vec<_>, _>>()
+            all.map(|i| secret.decrypt(&inputs.get(i)))
+                .collect::<Result<Vec<_>, _>>()
         })?;
         let value = 1.0 / SAMPLE as f64;
         let row = (most - few).max(0.0) / (ROWS - 1) as f64;
@@ -156,7 +162,9 @@ impl Unit {
 fn padded_products(linear: &Linear<f64>) -> usize {
     let tiles = linear.tiles.iter();
     tiles
-        .map(|tile| tile.inputs.len().next_multiple_of(64) * tile.outputs.len().next_multiple_of(16))
+        .map(|tile| {
+            tile.inputs.len().next_multiple_of(64) * tile.outputs.len().next_multiple_of(16)
+        })
         .sum()
 }
 

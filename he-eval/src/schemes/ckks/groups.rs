@@ -104,7 +104,9 @@ pub fn groups(nodes: &[Node<f64>]) -> Result<Vec<Group>, EvalError> {
 }
 
 fn polynomial(node: usize, polynomials: Vec<Polynomial>) -> Result<Group, EvalError> {
-    let levels = polynomials.iter().map(|p| cheapest_plan(p).map(|(_, cost)| cost.levels));
+    let levels = polynomials
+        .iter()
+        .map(|p| cheapest_plan(p).map(|(_, cost)| cost.levels));
     let levels = levels
         .collect::<Option<Vec<usize>>>()
         .ok_or(EvalError::NotPolynomial)?;

@@ -304,13 +304,7 @@ impl<'a> Forward<'a> {
     }
 
     /// Each level adds the noise of a rescaling; what came in grows with the slope.
-    fn polynomial(
-        &mut self,
-        node: usize,
-        polynomials: &[Polynomial],
-        levels: usize,
-        target: f64,
-    ) {
+    fn polynomial(&mut self, node: usize, polynomials: &[Polynomial], levels: usize, target: f64) {
         let mut positions = self.noise.len();
         if let Operation::Power(power) = &self.grid.graph.nodes[node].operation {
             self.settle(power);

@@ -39,9 +39,8 @@ pub fn evaluate(
         scales,
         error: None,
     };
-    let (plan, _) = cheapest_plan(polynomial).ok_or_else(|| {
-        Error::Mismatch("a constant polynomial needs no evaluation".into())
-    })?;
+    let (plan, _) = cheapest_plan(polynomial)
+        .ok_or_else(|| Error::Mismatch("a constant polynomial needs no evaluation".into()))?;
     let x = circuit.lower(x, top);
     let result = plan.evaluate(&mut circuit, polynomial, &x);
     let result = result.map(|value| circuit.lower(&value, bottom));
@@ -81,7 +80,10 @@ impl Circuit<'_> {
             .evaluator
             .multiply_number(&a.drop_to(primes + 1)?, factor, scale)?;
         // exact by construction, up to the rounding of these doubles
-        Ok(self.evaluator.rescale(&product)?.with_scale(self.scales[primes]))
+        Ok(self
+            .evaluator
+            .rescale(&product)?
+            .with_scale(self.scales[primes]))
     }
 
     /// The value with `primes` primes and their scale.

@@ -79,7 +79,10 @@ impl Program {
     }
 
     /// What each group makes: values, parts before rescaling, primes before and after.
-    fn results<'a>(&'a self, primes: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> + 'a {
+    fn results<'a>(
+        &'a self,
+        primes: usize,
+    ) -> impl Iterator<Item = (usize, usize, usize, usize)> + 'a {
         let mut left = primes;
         let mut values = self.inputs;
         self.groups.iter().map(move |group| {
@@ -89,8 +92,13 @@ impl Program {
             };
             if let Some((layer, _)) = &self.layers[linear] {
                 values = layer.outputs();
-            } else if let Group::Square { before: Some(node), .. } = group {
-                values = self.layers[*node].as_ref().map_or(values, |(layer, _)| layer.outputs());
+            } else if let Group::Square {
+                before: Some(node), ..
+            } = group
+            {
+                values = self.layers[*node]
+                    .as_ref()
+                    .map_or(values, |(layer, _)| layer.outputs());
             }
             let parts = match group {
                 Group::Square { .. } => 3,
@@ -125,11 +133,7 @@ impl Program {
     }
 }
 
-fn prepared(
-    linear: &Linear<f64>,
-    inputs: usize,
-    step: f64,
-) -> Result<Layer, cryptodl_ckks::Error> {
+fn prepared(linear: &Linear<f64>, inputs: usize, step: f64) -> Result<Layer, cryptodl_ckks::Error> {
     let matrices = linear.matrices.iter().map(|matrix| Matrix {
         rows: matrix.rows,
         columns: matrix.columns,
@@ -207,7 +211,11 @@ impl CkksServer {
                 Operation::Linear(_) => "linear",
                 _ => "square",
             };
-            observe(&node.name, kind, seconds * work / all.max(f64::MIN_POSITIVE));
+            observe(
+                &node.name,
+                kind,
+                seconds * work / all.max(f64::MIN_POSITIVE),
+            );
         }
         let last = &nodes[nodes.len() - 1].name;
         let start = Instant::now();
@@ -236,10 +244,15 @@ impl Server for CkksServer {
     ) -> Result<(usize, Vec<CkksValue>), EvalError> {
         let first = self.program.nodes - nodes.len();
         let mut at = 0;
-        let found = self.program.groups.iter().zip(&self.program.scales).find(|(group, _)| {
-            at += group.nodes();
-            at > first
-        });
+        let found = self
+            .program
+            .groups
+            .iter()
+            .zip(&self.program.scales)
+            .find(|(group, _)| {
+                at += group.nodes();
+                at > first
+            });
         let (group, &target) = found.expect("the program covers the graph");
         let count = group.nodes();
         let outputs = match group {
@@ -254,7 +267,12 @@ impl Server for CkksServer {
                     Some(CkksValue::Full(bundle, _)) => {
                         self.run(nodes, first, rescale, (&**bundle).into(), observe)?
                     }
-                    None => return Err(EvalError::WrongInputs { expected: 1, got: 0 }),
+                    None => {
+                        return Err(EvalError::WrongInputs {
+                            expected: 1,
+                            got: 0,
+                        });
+                    }
                 }
             }
             Group::Polynomial {

@@ -3,12 +3,12 @@
 //! The intrinsics are not stable, so the instructions are written out. Tiles are 16 rows of 64 bytes:
 //! A holds 16 rows of weights for a chunk of 16 quads, B the 16 quads of one plane for 16 columns, and
 //! C the 16 × 16 sums.
-#![expect(unsafe_code, reason = "instructions without stable intrinsics; each block says why it is sound")]
+#![expect(
+    unsafe_code,
+    reason = "instructions without stable intrinsics; each block says why it is sound"
+)]
 
-use std::{
-    arch::asm,
-    sync::LazyLock,
-};
+use std::{arch::asm, sync::LazyLock};
 
 use super::super::{
     Quad, Sums,
@@ -88,11 +88,7 @@ pub(in super::super) fn release() {
 }
 
 /// See [`super::super::Kernel::product`].
-pub(in super::super) fn product(
-    operands: &Operands<'_>,
-    panel: &mut Vec<Quad>,
-    sums: &mut [Sums],
-) {
+pub(in super::super) fn product(operands: &Operands<'_>, panel: &mut Vec<Quad>, sums: &mut [Sums]) {
     let Operands {
         matrix,
         gather,
@@ -105,7 +101,12 @@ pub(in super::super) fn product(
     // chunks whose quads lie apart are copied together; each chunk then starts at a quad of its own
     panel.clear();
     let starts: Vec<&[Quad]> = {
-        for (ids, _) in gather.quads.chunks(CHUNK).zip(&gather.direct).filter(|(_, d)| !**d) {
+        for (ids, _) in gather
+            .quads
+            .chunks(CHUNK)
+            .zip(&gather.direct)
+            .filter(|(_, d)| !**d)
+        {
             for &id in ids {
                 let at = id as usize * planes;
                 panel.extend_from_slice(&quads[at..at + planes]);
@@ -121,7 +122,9 @@ pub(in super::super) fn product(
                     let at = ids[0] as usize * planes;
                     &quads[at..at + CHUNK * planes]
                 } else {
-                    copies.next().expect("every chunk that lies apart was copied")
+                    copies
+                        .next()
+                        .expect("every chunk that lies apart was copied")
                 }
             })
             .collect()
@@ -147,7 +150,11 @@ pub(in super::super) fn product(
                 for tile in 0..held {
                     let to = &mut sums[(first + tile) * ROWS * count + s];
                     // 16 rows of sums follow, `count` apart
-                    keep(tile, to.0[16 * half..].as_mut_ptr(), count * size_of::<Sums>());
+                    keep(
+                        tile,
+                        to.0[16 * half..].as_mut_ptr(),
+                        count * size_of::<Sums>(),
+                    );
                 }
             }
         }
@@ -160,8 +167,12 @@ fn zero() {
     // SAFETY: tiles are configured
     unsafe {
         asm!(
-            "tilezero tmm0", "tilezero tmm1", "tilezero tmm2",
-            "tilezero tmm3", "tilezero tmm4", "tilezero tmm5",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "tilezero tmm4",
+            "tilezero tmm5",
             options(nostack, nomem),
         );
     }

@@ -1,16 +1,15 @@
 //! Products in vectors of 256 bits.
-#![expect(unsafe_code, reason = "SIMD intrinsics; each block says why it is sound")]
+#![expect(
+    unsafe_code,
+    reason = "SIMD intrinsics; each block says why it is sound"
+)]
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_madd_epi16,
     _mm256_set1_epi32, _mm256_setzero_si256, _mm256_srli_epi16, _mm256_storeu_si256,
 };
 
-use super::super::{
-    BLOCK, Quad, Sums,
-    kernel::Operands,
-    layer::CHUNK,
-};
+use super::super::{BLOCK, Quad, Sums, kernel::Operands, layer::CHUNK};
 
 /// Vectors of eight columns in a block.
 const VECTORS: usize = BLOCK / 8;
@@ -59,8 +58,8 @@ fn product_avx2(operands: &Operands<'_>, sums: &mut [Sums]) {
 #[target_feature(enable = "avx2")]
 fn add_products(w: &[i8], quad: &Quad, sum: &mut [__m256i; VECTORS]) {
     let pair = |a: i8, b: i8| {
-        let halves = u32::from(i16::from(a).cast_unsigned())
-            | u32::from(i16::from(b).cast_unsigned()) << 16;
+        let halves =
+            u32::from(i16::from(a).cast_unsigned()) | u32::from(i16::from(b).cast_unsigned()) << 16;
         _mm256_set1_epi32(halves.cast_signed())
     };
     let (even, odd) = (pair(w[0], w[2]), pair(w[1], w[3]));

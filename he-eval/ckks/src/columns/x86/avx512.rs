@@ -1,16 +1,18 @@
 //! All inner loops in vectors of 512 bits: VNNI for products of bytes, VBMI for moving them, IFMA for
 //! arithmetic modulo the prime.
-#![expect(unsafe_code, reason = "SIMD intrinsics; each block says why it is sound")]
+#![expect(
+    unsafe_code,
+    reason = "SIMD intrinsics; each block says why it is sound"
+)]
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_loadu_si256, _mm512_add_epi64, _mm512_and_si512,
+    __m256i, __m512i, _mm_cvtsi64_si128, _mm256_loadu_si256, _mm512_add_epi64, _mm512_and_si512,
     _mm512_cvtepi32_epi64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_madd52hi_epu64,
     _mm512_madd52lo_epu64, _mm512_min_epu64, _mm512_or_si512, _mm512_permutex2var_epi32,
     _mm512_permutex2var_epi64, _mm512_permutexvar_epi8, _mm512_set1_epi32, _mm512_set1_epi64,
     _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_sll_epi64, _mm512_slli_epi64,
     _mm512_srl_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi64,
     _mm512_unpackhi_epi8, _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
-    _mm_cvtsi64_si128,
 };
 
 use super::super::{
