@@ -40,6 +40,10 @@ pub struct EvaluationFlags {
     /// Bits of a pixel, 1 to 8 [default: 4; `ckks` always takes all 8].
     #[arg(long, value_name = "BITS")]
     pub input_bits: Option<u32>,
+    /// Smallest ring degree: 4096, 8192, 16384 or 32768. A larger ring takes more images a batch, and longer for each batch
+    /// [default: the smallest that is secure].
+    #[arg(long, value_name = "N", conflicts_with = "toy")]
+    pub ring_degree: Option<usize>,
     /// Use small parameters WITHOUT security, to try things out quickly.
     #[arg(long)]
     pub toy: bool,
@@ -62,6 +66,7 @@ impl EvaluationFlags {
             input_bits: self.input_bits,
             images: self.images,
             threads: self.threads,
+            ring_degree: self.ring_degree,
             toy: self.toy,
         }
     }
@@ -72,6 +77,7 @@ impl EvaluationFlags {
             ("weight_bits".to_string(), json!(self.weight_bits)),
             ("input_bits".to_string(), json!(self.input_bits)),
             ("threads".to_string(), json!(self.threads)),
+            ("ring_degree".to_string(), json!(self.ring_degree)),
             ("toy".to_string(), json!(self.toy)),
         ]);
         settings.extend(models.iter().map(|model| {
@@ -122,13 +128,15 @@ impl Model {
         }
     }
 
-    /// Whether an encrypted scheme can evaluate it: every activation is a polynomial of degree 4 at most.
-    pub fn is_polynomial(&self) -> bool {
-        self.artifact
-            .network
-            .activations()
-            .iter()
-            .all(|used| matches!(used, Nonlinearity::Polynomial { polynomial, .. } if polynomial.degree() <= 4))
+    /// Highest degree of its activations; none if one of them is no polynomial.
+    pub fn degree(&self) -> Option<usize> {
+        let degrees = self.artifact.network.activations().into_iter();
+        degrees
+            .map(|used| match used {
+                Nonlinearity::Polynomial { polynomial, .. } => Some(polynomial.degree()),
+                Nonlinearity::Exact(_) => None,
+            })
+            .try_fold(0, |highest, degree| Some(highest.max(degree?)))
     }
 
     /// Plans, measures and records, unless the row is there. An error becomes a row if `keep_errors`.
@@ -205,8 +213,23 @@ impl Model {
     }
 }
 
+impl Detail {
+    /// Reads what is kept of the measurement of a row, if anything is.
+    pub fn read(folder: &Path, row: &EncryptedRow) -> Result<Option<Self>> {
+        let path = detail_path(folder, row);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let json = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read `{}`", path.display()))?;
+        let detail = serde_json::from_str(&json)
+            .with_context(|| format!("`{}` is damaged", path.display()))?;
+        Ok(Some(detail))
+    }
+}
+
 /// Where the detail of a row lies.
-pub fn detail_path(folder: &Path, row: &EncryptedRow) -> PathBuf {
+fn detail_path(folder: &Path, row: &EncryptedRow) -> PathBuf {
     folder
         .join("measurements")
         .join(format!("{}-{}-{}.json", row.model, row.scheme, row.images))

@@ -5,7 +5,8 @@
 //! | [`cli`] | the verbs and the flags that several of them share |
 //! | [`commands`] | one file a verb |
 //! | [`run_folder`], [`manifest`], [`records`], [`rows`] | what a run leaves: folder, circumstances, tables, columns |
-//! | [`fitting`], [`training`], [`evaluation`] | one measurement each: a point of a grid in, a row out |
+//! | [`fitting`], [`training`], [`evaluation`], [`growth`] | one measurement each: a point of a grid in, a row out |
+//! | [`profile`] | the stages of encrypted evaluations, from the kept measurements |
 //! | [`plots`], [`report`], [`published`] | figures, the report, and the figures of others that it compares with |
 //! | [`progress`] | bars on the terminal |
 
@@ -13,8 +14,10 @@ mod cli;
 mod commands;
 mod evaluation;
 mod fitting;
+mod growth;
 mod manifest;
 mod plots;
+mod profile;
 mod progress;
 mod published;
 mod records;

@@ -7,6 +7,7 @@ pub mod text;
 
 use crate::manifest::Manifest;
 use crate::plots::{self, Rows, figure::Figure};
+use crate::profile;
 use crate::records::write_whole;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write;
@@ -19,6 +20,9 @@ const END: &str = "<!-- end: results -->";
 pub fn write(folder: &Path) -> Result<PathBuf> {
     let (manifest, rows) = read(folder)?;
     let figures = plots::write_all(&rows, &folder.join("figures"))?;
+    if !rows.stages.is_empty() {
+        profile::write(folder, &rows.stages)?;
+    }
     let path = folder.join("report.md");
     write_whole(
         &path,
@@ -90,6 +94,14 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
         ];
         section(
             "Evaluation on encrypted images",
+            &manifest.first.command.join(" "),
+            &parts,
+        )?;
+    }
+    if !rows.growth.is_empty() {
+        let parts = [figure("growth"), encrypted::growth(&rows.growth)];
+        section(
+            "How the cost grows",
             &manifest.first.command.join(" "),
             &parts,
         )?;

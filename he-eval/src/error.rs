@@ -23,7 +23,7 @@ pub enum EvalError {
     Quantise(#[from] QuantiseError),
     /// An activation that an encrypted scheme cannot evaluate.
     #[error(
-        "the network has an activation that is not a polynomial of degree 1 to 4: only scheme `clear` evaluates it"
+        "the network has an activation that this scheme cannot evaluate: only scheme `clear` evaluates functions that are no polynomials, and only `clear` and `ckks` degrees above 4"
     )]
     NotPolynomial,
     /// A batch of the wrong width.
@@ -66,6 +66,20 @@ pub enum EvalError {
     NoLevels {
         /// Levels that the network takes.
         levels: usize,
+    },
+    /// A ring degree that no scheme offers.
+    #[error("there is no ring of degree {asked}: choose 4096, 8192, 16384 or 32768")]
+    RingDegree {
+        /// What was asked for.
+        asked: usize,
+    },
+    /// Results that may have left the range of the modulus.
+    #[error(
+        "decrypted results fill all but {bits:.1} bits of the modulus, so they cannot be trusted: the logits are larger than the planner expects"
+    )]
+    Overflow {
+        /// Bits between the largest coefficient and the bound.
+        bits: f64,
     },
     /// Parameters below the promised security.
     #[error(

@@ -9,7 +9,7 @@ use crate::{
     EvalError,
     graph::Graph,
     run::run,
-    scheme::{Client, Scheme},
+    scheme::{Client, Scheme, Stage},
 };
 
 /// How far a run is.
@@ -30,6 +30,9 @@ pub struct NodeTime {
     pub kind: String,
     /// Seconds.
     pub seconds: f64,
+    /// Products of a weight with a residue, if the scheme counts them.
+    #[serde(default)]
+    pub word_products: Option<u64>,
 }
 
 /// Logits and times of a run.
@@ -80,12 +83,12 @@ pub(crate) fn evaluate<S: Scheme>(
                 done: round / rounds,
             });
             let start = Instant::now();
-            let output = run(graph, server, values, &mut |name, kind, seconds| {
-                add_seconds(&mut result.nodes, name, kind, seconds);
-                let done = graph.nodes.iter().position(|node| node.name == name);
+            let output = run(graph, server, values, &mut |ended| {
+                add_stage(&mut result.nodes, ended);
+                let done = graph.nodes.iter().position(|node| node.name == ended.node);
                 let nodes = done.map_or(0.0, |index| (index + 1) as f64 / graph.nodes.len() as f64);
                 observe(Progress {
-                    stage: name.into(),
+                    stage: ended.node.into(),
                     done: (round + nodes) / rounds,
                 });
             })?;
@@ -129,15 +132,22 @@ fn features<T: crate::graph::Weight>(graph: &Graph<T>, batch: &[&[u8]]) -> Vec<V
         .collect()
 }
 
-fn add_seconds(nodes: &mut Vec<NodeTime>, name: &str, kind: &str, seconds: f64) {
-    let known = nodes.iter_mut().find(|n| n.name == name && n.kind == kind);
+fn add_stage(nodes: &mut Vec<NodeTime>, ended: Stage<'_>) {
+    let known = nodes
+        .iter_mut()
+        .find(|node| node.name == ended.node && node.kind == ended.kind);
     if let Some(node) = known {
-        node.seconds += seconds;
+        node.seconds += ended.seconds;
+        node.word_products = node
+            .word_products
+            .zip(ended.word_products)
+            .map(|(a, b)| a + b);
     } else {
         nodes.push(NodeTime {
-            name: name.into(),
-            kind: kind.into(),
-            seconds,
+            name: ended.node.into(),
+            kind: ended.kind.into(),
+            seconds: ended.seconds,
+            word_products: ended.word_products,
         });
     }
 }

@@ -75,6 +75,10 @@ pub struct Measurement {
     pub max_logit_error: Option<f64>,
     /// Server seconds of each stage.
     pub nodes: Vec<NodeTime>,
+    /// Products of a weight with a residue in a second that the threads do with operands in cache and
+    /// nothing else to do, measured right after the run.
+    #[serde(default)]
+    pub bare_word_products_per_s: Option<f64>,
 }
 
 /// A planned evaluation of one network under one scheme.
@@ -188,6 +192,7 @@ impl Evaluator {
             plan,
             evaluation,
             twin,
+            yardstick,
         } = &self.prepared;
         let twin = match twin {
             Some(twin) => Some(twin.evaluate(pixels, &mut |_| ())?),
@@ -251,6 +256,7 @@ impl Evaluator {
             accuracy_encrypted: Some(own),
             agreement: Some(result.agreement(&twin)),
             max_logit_error: Some(result.max_logit_error(&twin)),
+            bare_word_products_per_s: yardstick.as_ref().map(|yardstick| yardstick()),
             ..measured
         })
     }

@@ -2,6 +2,9 @@
 
 use crate::{EvalError, quantise::Quantisation};
 
+/// Ring degrees of encrypted schemes.
+const RINGS: [usize; 4] = [4096, 8192, 16384, 32768];
+
 /// The settings of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -15,6 +18,9 @@ pub struct Options {
     pub images: Option<usize>,
     /// Threads; all cores if not given.
     pub threads: Option<usize>,
+    /// Smallest ring degree to take: a power of two from 4096 to 32768. A larger ring has more slots,
+    /// and a batch takes longer. Does nothing if `toy`.
+    pub ring_degree: Option<usize>,
     /// Use a small ring WITHOUT security, to try things out quickly.
     pub toy: bool,
 }
@@ -26,6 +32,15 @@ impl Options {
         Quantisation {
             weight_bits: self.weight_bits.unwrap_or(default.weight_bits),
             input_bits: self.input_bits.unwrap_or(default.input_bits),
+        }
+    }
+
+    /// The ring degrees to choose from, smallest first.
+    pub(crate) fn rings(&self) -> Result<&'static [usize], EvalError> {
+        let asked = self.ring_degree.unwrap_or(RINGS[0]);
+        match RINGS.iter().position(|&ring| ring == asked) {
+            Some(first) => Ok(&RINGS[first..]),
+            None => Err(EvalError::RingDegree { asked }),
         }
     }
 

@@ -10,8 +10,21 @@ use crate::{
     graph::{Linear, Node, Operation, Power, Weight},
 };
 
-/// Told of every stage that ends: the node's name, the kind of work, and its seconds.
-pub type Observe<'a> = &'a mut dyn FnMut(&str, &str, f64);
+/// A stage that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// The node's name.
+    pub node: &'a str,
+    /// The kind of work: `linear`, `square` and so on.
+    pub kind: &'a str,
+    /// Seconds.
+    pub seconds: f64,
+    /// Products of a weight with a residue, if the scheme counts them.
+    pub word_products: Option<u64>,
+}
+
+/// Told of every stage that ends.
+pub type Observe<'a> = &'a mut dyn FnMut(Stage<'_>);
 
 /// Checked parameters, ready to make keys.
 pub trait Scheme: Sync {
@@ -158,7 +171,12 @@ impl<S: NodeByNode> Server for S {
             Operation::Function(function) => self.function(function, inputs)?,
         };
         let seconds = start.elapsed().as_secs_f64();
-        observe(&node.name, node.operation.kind(), seconds);
+        observe(Stage {
+            node: &node.name,
+            kind: node.operation.kind(),
+            seconds,
+            word_products: None,
+        });
         Ok((1, outputs))
     }
 }

@@ -3,6 +3,7 @@
 pub mod data;
 pub mod encrypt;
 pub mod fit;
+pub mod growth;
 pub mod list;
 pub mod report;
 pub mod reproduce;
@@ -17,6 +18,7 @@ pub fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Data(arguments) => data::run(&arguments),
         Verb::Fit(arguments) => fit::run(&arguments),
+        Verb::Growth(arguments) => growth::run(&arguments),
         Verb::Train(arguments) => train::run(&arguments),
         Verb::Encrypt(arguments) => encrypt::run(&arguments),
         Verb::Sweep(arguments) => sweep::run(&arguments),

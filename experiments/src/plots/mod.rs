@@ -8,6 +8,7 @@ mod degree;
 mod errors;
 pub mod figure;
 mod fits;
+mod growth;
 mod pen;
 mod render;
 pub mod shared;
@@ -15,6 +16,8 @@ mod stages;
 mod sweep;
 mod throughput;
 
+use crate::growth::GrowthRow;
+use crate::profile::{self, StageRow};
 use crate::records::{Table, write_whole};
 use crate::rows::{EncryptedRow, FitRow, TrainRow};
 use anyhow::{Context, Result};
@@ -28,16 +31,21 @@ pub struct Rows {
     pub fit: Vec<FitRow>,
     pub train: Vec<TrainRow>,
     pub encrypted: Vec<EncryptedRow>,
+    pub stages: Vec<StageRow>,
+    pub growth: Vec<GrowthRow>,
 }
 
 impl Rows {
     /// Reads the tables in a run folder; those that are not there are empty.
     pub fn read(folder: &Path, run_id: &str) -> Result<Self> {
+        let encrypted = Table::read(folder)?;
         Ok(Self {
             run_id: run_id.to_string(),
             fit: Table::read(folder)?,
             train: Table::read(folder)?,
-            encrypted: Table::read(folder)?,
+            stages: profile::stages(folder, &encrypted)?,
+            encrypted,
+            growth: Table::read(folder)?,
         })
     }
 }
@@ -87,8 +95,13 @@ pub fn figures() -> Vec<Kind> {
         },
         Kind {
             name: "stages",
-            summary: "time of key generation, encryption, inference and decryption",
+            summary: "where the time of an encrypted evaluation goes",
             make: stages::figure,
+        },
+        Kind {
+            name: "growth",
+            summary: "time and memory of a batch as networks and rings grow",
+            make: growth::figure,
         },
     ]
 }

@@ -2,73 +2,87 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::run_line;
-use crate::rows::EncryptedRow;
+use super::shared::{distinct, run_line};
+use crate::profile::StageRow;
 
-/// Reads the seconds of one stage.
-type Column = fn(&EncryptedRow) -> Option<f64>;
+/// Stages in the order of the bar, and how they are written; others come last.
+const KNOWN: [(&str, &str); 9] = [
+    ("encrypt", "encrypt (client)"),
+    ("linear", "linear layers"),
+    ("square", "squares"),
+    ("activation", "activations"),
+    ("polynomial", "polynomials"),
+    ("relinearise", "relinearise"),
+    ("rescale", "rescale"),
+    ("gather", "gather"),
+    ("decrypt", "decrypt (client)"),
+];
 
-/// One stacked bar a measurement.
+/// One bar a measurement, all of the same length.
 pub fn figure(rows: &Rows) -> Option<Figure> {
-    let stages: [(&str, Column); 4] = [
-        ("key generation", |row| row.keygen_s),
-        ("encryption (client)", |row| row.encrypt_s),
-        ("inference (server)", |row| row.infer_s),
-        ("decryption (client)", |row| row.decrypt_s),
-    ];
-    // the clear twins have no keys, and toy parameters no meaning
-    let measured: Vec<&EncryptedRow> = rows
-        .encrypted
-        .iter()
-        .filter(|row| row.security_bits.is_some_and(|bits| bits >= 128) && row.infer_s.is_some())
-        .collect();
-    measured.first()?;
-    let upto = |row: &EncryptedRow, count: usize| {
-        stages[..count]
-            .iter()
-            .filter_map(|(_, column)| column(row))
-            .sum::<f64>()
+    // toy parameters have no meaning
+    let secure = |stage: &&StageRow| {
+        rows.encrypted.iter().any(|row| {
+            (&row.model, &row.scheme, row.images) == (&stage.model, &stage.scheme, stage.images)
+                && row.security_bits.is_some_and(|bits| bits >= 128)
+        })
     };
-    let longest = measured.iter().map(|row| upto(row, 4)).fold(0.0, f64::max);
-    let series = stages.iter().enumerate().map(|(index, (label, _))| {
-        let points = measured.iter().enumerate().map(|(place, row)| {
-            let note = if index == 3 {
-                seconds(upto(row, 4))
-            } else {
-                String::new()
+    let stages: Vec<&StageRow> = rows.stages.iter().filter(secure).collect();
+    stages.first()?;
+    let bars = distinct(&stages, |row| {
+        (row.model.clone(), row.scheme.clone(), row.images)
+    });
+    let of_bar = |(model, scheme, images): &(String, String, usize)| -> Vec<&StageRow> {
+        let same =
+            |row: &&&StageRow| (&row.model, &row.scheme, row.images) == (model, scheme, *images);
+        stages.iter().filter(same).copied().collect()
+    };
+    let mut kinds = distinct(&stages, |row| row.stage.clone());
+    kinds.sort_by_key(|kind| KNOWN.iter().position(|(known, _)| known == kind));
+    kinds.sort_by_key(|kind| !KNOWN.iter().any(|(known, _)| known == kind));
+    let series = kinds.iter().enumerate().map(|(index, kind)| {
+        let points = bars.iter().enumerate().filter_map(|(place, bar)| {
+            let own = of_bar(bar);
+            let sum = |kinds: &[String]| -> f64 {
+                let those = own.iter().filter(|row| kinds.contains(&row.stage));
+                those.map(|row| row.seconds).sum()
             };
-            Point {
-                x: upto(row, index + 1),
+            let all = sum(&kinds).max(f64::MIN_POSITIVE);
+            let (from, to) = (sum(&kinds[..index]) / all, sum(&kinds[..=index]) / all);
+            let last = index + 1 == kinds.len();
+            (to > from || last).then(|| Point {
+                x: 100.0 * to,
                 y: place as f64,
-                span: Some((upto(row, index), upto(row, index + 1))),
-                note,
-            }
+                span: Some((100.0 * from, 100.0 * to)),
+                note: if last { seconds(all) } else { String::new() },
+            })
         });
+        let known = KNOWN.iter().find(|(known, _)| known == kind);
         Series {
-            label: (*label).to_string(),
+            label: known.map_or(kind.clone(), |(_, label)| (*label).to_string()),
             shape: Shape::Bars,
             look: Look::nth(index),
             points: points.collect(),
         }
     });
-    let names = measured
+    let names = bars
         .iter()
-        .map(|row| format!("{}, {}, {} images", row.model, row.scheme, row.images))
+        .map(|(model, scheme, images)| format!("{model}, {scheme}, {images} images"))
         .collect();
     Some(Figure {
         name: "stages",
-        title: "Time of an encrypted evaluation by stage".to_string(),
+        title: "Where the time of an encrypted evaluation goes".to_string(),
         caption: vec![
-            "Wall time over all batches; the number is the sum.".to_string(),
+            "Wall time over all batches, without making keys; the number is the sum.".to_string(),
             run_line(&rows.run_id),
         ],
         columns: 1,
-        panel: (430.0, 52.0 * measured.len() as f64),
+        panel: (430.0, 52.0 * bars.len() as f64),
         panels: vec![Panel {
             title: String::new(),
             x: Axis::new(
-                "time (s)",
-                Scale::Linear(0.0, longest.max(1e-3)).with_room(0.14),
+                "share of the time (%)",
+                Scale::Linear(0.0, 100.0).with_room(0.14),
             ),
             y: Axis::new("", Scale::Names(names)),
             series: series.collect(),

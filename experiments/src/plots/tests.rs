@@ -57,7 +57,34 @@ fn made_up() -> Rows {
                 accuracy_encrypted: bits.map(|_| accuracy),
                 ..EncryptedRow::default()
             });
+            for (stage, share) in [("encrypt", 0.3), ("linear", 0.7), ("decrypt", 0.1)] {
+                rows.stages.push(StageRow {
+                    run_id: "made-up".to_string(),
+                    model: model.to_string(),
+                    scheme: scheme.to_string(),
+                    images: 10_000,
+                    stage: stage.to_string(),
+                    layer: String::new(),
+                    seconds: share * seconds,
+                    word_products: None,
+                    word_products_per_s: None,
+                    share_of_bare_product: None,
+                });
+            }
         }
+    }
+    for (index, mut row) in crate::growth::points("made-up", "ckks", false)
+        .into_iter()
+        .enumerate()
+    {
+        let cost = (row.width * row.depth * row.asked_ring_degree) as f64;
+        row.ring_degree = Some(row.asked_ring_degree);
+        row.plain_products = Some((row.width * 784) as u64);
+        row.infer_s = Some(1e-7 * cost);
+        row.predicted_infer_s = Some(1e-7 * cost * (1.0 + 0.03 * index as f64));
+        row.peak_rss_bytes = Some(300 * cost as u64);
+        row.predicted_memory_bytes = Some(280 * cost as u64);
+        rows.growth.push(row);
     }
     rows
 }

@@ -1,12 +1,13 @@
 //! The encrypted evaluations of a run.
 
 use super::text::{bytes, count, percent, percent_of, seconds, shown, table};
-use crate::evaluation::{Detail, detail_path};
+use crate::evaluation::Detail;
+use crate::growth::GrowthRow;
 use crate::manifest::Manifest;
 use crate::plots::Rows;
 use crate::plots::shared::distinct;
 use crate::rows::EncryptedRow;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -45,7 +46,7 @@ pub fn summary(rows: &Rows, manifest: &Manifest) -> Result<String> {
         if encrypted.is_empty() {
             let images = of_model.iter().map(|row| row.images).max().unwrap_or(0);
             let (float, integer) = (float.map(|(v, _)| v), integer.map(|(v, _)| v));
-            lines.push([common(images, float, integer), vec!["–".to_string(); 5]].concat());
+            lines.push([common(images, float, integer), vec!["–".to_string(); 6]].concat());
         }
         for row in encrypted {
             let measured = vec![
@@ -59,6 +60,7 @@ pub fn summary(rows: &Rows, manifest: &Manifest) -> Result<String> {
                     .map_or("–".to_string(), |bits| format!("{bits} bits")),
                 shown(row.infer_s, seconds),
                 shown(row.images_per_hour, count),
+                shown(row.images_per_hour_end_to_end, count),
             ];
             let common = common(row.images, row.accuracy_float, row.accuracy_integer);
             lines.push([common, measured].concat());
@@ -75,19 +77,76 @@ pub fn summary(rows: &Rows, manifest: &Manifest) -> Result<String> {
         "security",
         "server time",
         "images/h",
+        "end to end",
     ];
     let mut text = table(&header, &lines);
     writeln!(
         text,
-        "\n{}, {} cores, run `{}` of {}, by `{}`. Agreement: share of images with the same answer as the integer twin. \
-         Images/h: full batches over server time.",
+        "\n{}, {} cores, run `{}` of {}, by `{}`. Integer: the quantised weights without encryption. \
+         Agreement: share of images with the same answer as those. Images/h: full batches over server time; end to end: over encryption, \
+         server time and decryption.{}",
         manifest.cpu,
         manifest.cores,
         manifest.run_id,
         manifest.first.started.split('T').next().unwrap_or_default(),
-        manifest.first.command.join(" ")
+        manifest.first.command.join(" "),
+        ratios(&rows.encrypted)
     )?;
     Ok(text)
+}
+
+/// How much faster one encrypted scheme was than another on the same network, in words.
+fn ratios(rows: &[EncryptedRow]) -> String {
+    let rate = |row: &EncryptedRow| row.images_per_hour.filter(|_| row.security_bits.is_some());
+    let pairs = rows.iter().flat_map(|fast| {
+        rows.iter().filter_map(move |slow| {
+            let ratio = rate(fast)? / rate(slow)?;
+            let same = fast.model == slow.model && fast.images == slow.images;
+            (same && ratio > 1.0).then(|| {
+                format!(
+                    " On {}, `{}` answered {ratio:.0} times as many images an hour as `{}`.",
+                    fast.model, fast.scheme, slow.scheme
+                )
+            })
+        })
+    });
+    pairs.collect()
+}
+
+/// The points of a growth run.
+pub fn growth(rows: &[GrowthRow]) -> String {
+    let lines: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.varied.replace('_', " "),
+                row.width.to_string(),
+                row.depth.to_string(),
+                row.ring_degree.map_or("–".to_string(), |n| n.to_string()),
+                shown(row.log2_qp, |bits| format!("{bits:.0}")),
+                shown(row.infer_s, seconds),
+                shown(row.predicted_infer_s, seconds),
+                row.peak_rss_bytes.map_or("–".to_string(), bytes),
+                row.predicted_memory_bytes.map_or("–".to_string(), bytes),
+                shown(row.precision_bits, |bits| format!("{bits:.1}")),
+                shown(row.predicted_precision_bits, |bits| format!("{bits:.1}")),
+            ]
+        })
+        .collect();
+    let header = [
+        "varied",
+        "width",
+        "depth",
+        "N",
+        "log2 QP",
+        "server time of a batch",
+        "predicted",
+        "peak memory",
+        "predicted",
+        "precision (bits)",
+        "predicted",
+    ];
+    table(&header, &lines)
 }
 
 /// Parameters, sizes and stages of each encrypted row; what the plan predicted; seconds of each layer.
@@ -105,7 +164,7 @@ pub fn details(folder: &Path, rows: &Rows) -> Result<String> {
         .iter()
         .map(|row| {
             vec![
-                row.model.clone(),
+                format!("{}, {}", row.model, row.scheme),
                 format!(
                     "N = {}, log2 QP = {}",
                     whole(row.ring_degree),
@@ -117,6 +176,9 @@ pub fn details(folder: &Path, rows: &Rows) -> Result<String> {
                 row.key_bytes.map_or("–".to_string(), bytes),
                 row.peak_rss_bytes.map_or("–".to_string(), bytes),
                 shown(row.noise_bits_left, |bits| format!("{bits:.1}")),
+                shown(row.precision_bits, |bits| format!("{bits:.1}")),
+                shown(row.predicted_precision_bits, |bits| format!("{bits:.1}")),
+                shown(row.max_logit_error, |error| format!("{error:.1e}")),
                 shown(row.keygen_s, seconds),
                 shown(row.encrypt_s, seconds),
                 shown(row.infer_s, seconds),
@@ -133,6 +195,9 @@ pub fn details(folder: &Path, rows: &Rows) -> Result<String> {
         "keys",
         "peak memory",
         "noise bits left",
+        "precision (bits)",
+        "predicted",
+        "largest logit error",
         "keys made",
         "encrypted",
         "inferred",
@@ -140,14 +205,9 @@ pub fn details(folder: &Path, rows: &Rows) -> Result<String> {
     ];
     let mut text = table(&header, &lines) + "\n";
     for row in encrypted {
-        let path = detail_path(folder, row);
-        if !path.exists() {
+        let Some(detail) = Detail::read(folder, row)? else {
             continue;
-        }
-        let json = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read `{}`", path.display()))?;
-        let detail: Detail = serde_json::from_str(&json)
-            .with_context(|| format!("`{}` is damaged", path.display()))?;
+        };
         writeln!(
             text,
             "### {} with {}\n\n```text\n{}\n```\n",
@@ -166,13 +226,30 @@ pub fn details(folder: &Path, rows: &Rows) -> Result<String> {
                 seconds(measured)
             )?;
         }
-        let nodes: Vec<Vec<String>> = detail
-            .measurement
-            .nodes
-            .iter()
-            .map(|node| vec![node.name.clone(), node.kind.clone(), seconds(node.seconds)])
+        let own = rows.stages.iter().filter(|stage| {
+            (&stage.model, &stage.scheme, stage.images) == (&row.model, &row.scheme, row.images)
+        });
+        let stages: Vec<Vec<String>> = own
+            .map(|stage| {
+                vec![
+                    stage.stage.clone(),
+                    stage.layer.clone(),
+                    seconds(stage.seconds),
+                    shown(stage.word_products_per_s, |rate| {
+                        format!("{:.0} G", rate * 1e-9)
+                    }),
+                    percent(stage.share_of_bare_product),
+                ]
+            })
             .collect();
-        writeln!(text, "{}", table(&["layer", "kind", "server time"], &nodes))?;
+        let header = [
+            "stage",
+            "layer",
+            "time",
+            "weight × residue a second",
+            "of the bare product",
+        ];
+        writeln!(text, "{}", table(&header, &stages))?;
     }
     Ok(text)
 }

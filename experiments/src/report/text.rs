@@ -92,6 +92,7 @@ pub fn errors(rows: &Rows) -> String {
     of(&mut text, &rows.fit);
     of(&mut text, &rows.train);
     of(&mut text, &rows.encrypted);
+    of(&mut text, &rows.growth);
     text
 }
 

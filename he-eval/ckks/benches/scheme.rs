@@ -13,7 +13,7 @@ struct Setup {
     slots: Vec<f64>,
 }
 
-const PRIMES: [u32; 4] = [40, 40, 48, 48];
+const PRIMES: [u32; 4] = [40; 4];
 const SCALE: f64 = (1u64 << 27) as f64;
 
 fn setup(special: &[u32]) -> Setup {
@@ -71,17 +71,23 @@ fn multiply(bencher: Bencher) {
 }
 
 /// Relinearise and rescale, a group of four on one thread; the time is that of all four.
-#[divan::bench(args = [&[][..], &[48]], consts = [2, 3, 4])]
-fn relinearise_rescale_4<const N: usize>(bencher: Bencher, special: &[u32]) {
-    if special.is_empty() || N < 4 {
-        let setup = setup(if special.is_empty() { &[] } else { &[40] });
-        let c = setup.fresh().drop_to(N).unwrap();
-        let square = setup.evaluator.multiply(&c, &c).unwrap();
-        let four = vec![square; 4];
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .build()
-            .unwrap();
-        bencher.bench(|| pool.install(|| setup.evaluator.rescale_all(black_box(&four)).unwrap()));
-    }
+#[divan::bench(args = [2, 3, 4])]
+fn relinearise_rescale_4(bencher: Bencher, primes: usize) {
+    switch(bencher, &[], primes);
+}
+
+/// The same with a special prime.
+#[divan::bench(args = [2, 3, 4])]
+fn relinearise_rescale_4_special(bencher: Bencher, primes: usize) {
+    switch(bencher, &[49], primes);
+}
+
+fn switch(bencher: Bencher, special: &[u32], primes: usize) {
+    let setup = setup(special);
+    let c = setup.fresh().drop_to(primes).unwrap();
+    let square = setup.evaluator.multiply(&c, &c).unwrap();
+    let four = vec![square; 4];
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1);
+    let pool = one_thread.build().unwrap();
+    bencher.bench(|| pool.install(|| setup.evaluator.rescale_all(black_box(&four)).unwrap()));
 }

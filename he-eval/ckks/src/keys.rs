@@ -118,6 +118,21 @@ impl SecretKey {
         Ok(self.decode(&self.coefficients(ciphertext)?, ciphertext.scale))
     }
 
+    /// As [`decrypt`](Self::decrypt), and the bits between the largest coefficient and half the modulus:
+    /// values that are too large for the modulus go around it, and most likely end near that bound.
+    ///
+    /// # Errors
+    /// When the ciphertext belongs to other parameters.
+    pub fn decrypt_with_headroom(&self, c: &Ciphertext) -> Result<(Vec<f64>, f64), Error> {
+        let coefficients = self.coefficients(c)?;
+        let largest = coefficients.iter().fold(1.0, |a: f64, x| a.max(x.abs()));
+        let modulus: f64 = (0..c.primes)
+            .map(|prime| (self.parameters.prime(prime) as f64).log2())
+            .sum();
+        let slots = self.decode(&coefficients, c.scale);
+        Ok((slots, modulus - 1.0 - largest.log2()))
+    }
+
     /// As [`decrypt`](Self::decrypt), with normal noise of `2^bits` deviations of a fresh encryption
     /// on every coefficient, so that what is handed on tells less about the noise and the key
     /// (Li & Micciancio 2021).

@@ -119,6 +119,11 @@ impl Blocks {
         self.parts
     }
 
+    /// Number of primes.
+    pub fn primes(&self) -> usize {
+        self.primes
+    }
+
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
         size_of_val(&*self.rows)

@@ -28,6 +28,7 @@ pub(super) fn prepare_float(job: &Job<'_>) -> Result<Prepared, EvalError> {
         plan: Plan::new("clear", job, job.graph, slots(job.images)),
         evaluation: float(job.graph.clone(), job.images),
         twin: None,
+        yardstick: None,
     })
 }
 
@@ -38,6 +39,7 @@ pub(super) fn prepare_integer(job: &Job<'_>) -> Result<Prepared, EvalError> {
         plan: Plan::new("clear-integer", job, &graph, slots(job.images)),
         evaluation: integer(graph, job.images)?,
         twin: None,
+        yardstick: None,
     })
 }
 

@@ -62,7 +62,13 @@ pub(crate) struct Prepared {
     pub evaluation: Box<dyn Evaluate>,
     /// The same weights without encryption, to compare with.
     pub twin: Option<Box<dyn Evaluate>>,
+    /// Measures what the threads of the current pool can do at most, in products of a weight with a
+    /// residue a second.
+    pub yardstick: Option<Yardstick>,
 }
+
+/// See [`Prepared::yardstick`].
+pub(crate) type Yardstick = Box<dyn Fn() -> f64 + Send + Sync>;
 
 /// An evaluation of anything on images.
 pub(crate) trait Evaluate: Send + Sync {

@@ -49,6 +49,8 @@ pub struct Layer {
     pub(super) tiles: Vec<Gather>,
     /// Bits of the largest `Σ |w| · 255` of one limb.
     pub(super) sum_bits: u32,
+    /// Products with a weight, before anything is padded or merged.
+    products: usize,
 }
 
 /// Weights in the order of the kernels.
@@ -87,6 +89,11 @@ impl Layer {
         tiles: &[Tile],
     ) -> Result<Self, Error> {
         check(inputs, outputs, matrices, tiles)?;
+        let products = tiles.iter().map(|tile| {
+            let inside = tile.inputs.iter().filter(|&&i| i != PADDING).count();
+            inside * tile.outputs.len()
+        });
+        let products = products.sum();
         let (matrices, tiles) = &merged(matrices, tiles);
         // inputs that came twice have weights that are sums
         check(inputs, outputs, matrices, tiles)?;
@@ -150,6 +157,7 @@ impl Layer {
             matrices,
             tiles: gathers,
             sum_bits,
+            products,
         })
     }
 
@@ -161,6 +169,11 @@ impl Layer {
     /// Number of output values.
     pub fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Number of products with a weight for each column, as the matrices were given.
+    pub fn products(&self) -> usize {
+        self.products
     }
 
     /// Bytes of the weights: one, or two if any needs more than eight bits.

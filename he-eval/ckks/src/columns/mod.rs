@@ -12,6 +12,7 @@
 //!
 //! Weights of more than eight bits are split into two signed bytes; sums of equal weight meet in one.
 
+mod bare;
 mod kernel;
 mod layer;
 mod portable;
@@ -20,6 +21,7 @@ mod x86;
 
 use std::time::Instant;
 
+pub use bare::bare_rate;
 pub use kernel::Kernel;
 pub use layer::{Layer, Matrix, PADDING, Tile};
 

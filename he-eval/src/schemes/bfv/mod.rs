@@ -51,7 +51,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
     let parameters = if job.options.toy {
         BfvPlan::toy(&graph, TOY_RING_DEGREE)?
     } else {
-        BfvPlan::new(&graph)?
+        BfvPlan::new(&graph, job.options.rings()?)?
     };
     let scheme = Bfv::new(&parameters, job.options.toy)?;
     let memory_bytes = memory(&graph, &scheme);
@@ -82,6 +82,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
         plan,
         twin: Some(clear::integer(graph.clone(), job.images)?),
         evaluation: Box::new(Under { graph, scheme }),
+        yardstick: None,
     })
 }
 

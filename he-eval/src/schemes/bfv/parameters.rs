@@ -50,14 +50,14 @@ pub struct BfvPlan {
 }
 
 impl BfvPlan {
-    /// The smallest 128-bit secure parameters that hold `graph`: least ring degree, then fewest
-    /// plaintext moduli, then fewest ciphertext primes.
+    /// The smallest 128-bit secure parameters that hold `graph`: the first ring degree of `rings` that
+    /// has any, then fewest plaintext moduli, then fewest ciphertext primes.
     ///
     /// # Errors
-    /// When none up to ring degree 32768 is large enough.
-    pub fn new(graph: &Graph<i64>) -> Result<Self, EvalError> {
+    /// When none is large enough.
+    pub fn new(graph: &Graph<i64>, rings: &[usize]) -> Result<Self, EvalError> {
         let value_bits = value_bits(graph)?;
-        for ring_degree in [4096, 8192, 16384, 32768] {
+        for &ring_degree in rings {
             let limit = security::modulus_limit(ring_degree).unwrap_or(0) as usize;
             if let Some(plan) = Self::for_ring(graph, ring_degree, limit, value_bits) {
                 return Ok(plan);

@@ -8,6 +8,10 @@ use rayon::prelude::*;
 use super::{CkksValue, library};
 use crate::{EvalError, scheme::Client};
 
+/// Bits that decrypted coefficients must leave to the modulus: one that went around it would be as
+/// likely to end in the outer half as in the inner.
+const HEADROOM: f64 = 1.0;
+
 /// Holds the secret key.
 pub struct CkksClient {
     secret: SecretKey,
@@ -46,7 +50,13 @@ impl Client for CkksClient {
         images: usize,
     ) -> Result<Vec<Vec<f64>>, EvalError> {
         let values = shares[0].par_iter().map(|value| {
-            let mut slots = self.secret.decrypt(&value.full()).map_err(library)?;
+            let (mut slots, bits) = self
+                .secret
+                .decrypt_with_headroom(&value.full())
+                .map_err(library)?;
+            if bits < HEADROOM {
+                return Err(EvalError::Overflow { bits });
+            }
             slots.truncate(images);
             Ok(slots)
         });

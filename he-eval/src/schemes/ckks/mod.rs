@@ -19,11 +19,15 @@ pub mod polynomial;
 
 mod client;
 mod cost;
+mod prediction;
 mod server;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use cryptodl_ckks::{Evaluator, Parameters, SecretKey};
+use cryptodl_ckks::{
+    Evaluator, Parameters, SecretKey,
+    columns::{Kernel, bare_rate},
+};
 
 pub use client::CkksClient;
 pub use parameters::CkksPlan;
@@ -34,7 +38,7 @@ use crate::{
     plan::{EncryptionPlan, Plan, Quality},
     quantise::{self, Grid},
     scheme::Scheme,
-    schemes::{Job, Prepared, Under, clear},
+    schemes::{Job, Prepared, Under, Yardstick, clear},
     security,
 };
 use server::Program;
@@ -43,6 +47,8 @@ use server::Program;
 const WEIGHT_BITS: u32 = 8;
 /// Ring degree of toy runs.
 const TOY_RING_DEGREE: usize = 1024;
+/// How long the bare product is timed for each prime.
+const YARDSTICK: Duration = Duration::from_millis(50);
 
 /// CKKS with checked parameters and a program for one graph.
 pub struct Ckks {
@@ -60,8 +66,11 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
     let bits = job.options.weight_bits.unwrap_or(WEIGHT_BITS);
     let grid = quantise::grid(job.graph, bits)?;
     let groups = groups::groups(&grid.graph.nodes)?;
-    let ring = job.options.toy.then_some(TOY_RING_DEGREE);
-    let chosen = CkksPlan::new(&grid, &groups, ring)?;
+    let chosen = if job.options.toy {
+        CkksPlan::toy(&grid, &groups, TOY_RING_DEGREE)?
+    } else {
+        CkksPlan::new(&grid, &groups, job.options.rings()?)?
+    };
     let scheme = Ckks::new(&grid, &chosen, job.options.toy)?;
     let graph = grid.graph;
     let memory_bytes = scheme.program.memory_bytes(&scheme.parameters);
@@ -86,6 +95,22 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
         plan,
         twin: Some(clear::float(graph.clone(), job.images)),
         evaluation: Box::new(Under { graph, scheme }),
+        yardstick: Some(yardstick(&chosen)),
+    })
+}
+
+/// See [`Prepared::yardstick`]: every weight meets a residue modulo each prime.
+fn yardstick(plan: &CkksPlan) -> Yardstick {
+    let bits = plan.literal().prime_bits;
+    Box::new(move || {
+        let rates = rayon::broadcast(|_| {
+            let seconds: f64 = bits
+                .iter()
+                .map(|&bits| bare_rate(Kernel::best(), bits, YARDSTICK).recip())
+                .sum();
+            bits.len() as f64 / seconds
+        });
+        rates.iter().sum()
     })
 }
 

@@ -13,7 +13,7 @@ use cryptodl_ckks::{
     noise::{self, Sizes},
 };
 
-use super::{groups::Group, polynomial};
+use super::{groups::Group, polynomial, prediction::effect};
 use crate::{
     EvalError,
     graph::{Operation, PADDING, Power},
@@ -47,44 +47,43 @@ pub struct CkksPlan {
 }
 
 impl CkksPlan {
-    /// The cheapest 128-bit secure parameters that give the wanted precision: least ring degree, then
-    /// least cost, then highest precision. A ring degree that is given is
-    /// taken whatever its security.
+    /// The cheapest 128-bit secure parameters that give the wanted precision: the first ring degree of
+    /// `rings` that has any, then least cost, then highest precision.
     ///
     /// # Errors
-    /// When none up to ring degree 32768 gives the precision.
-    pub fn new(
-        grid: &Grid,
-        groups: &[Group],
-        toy_ring_degree: Option<usize>,
-    ) -> Result<Self, EvalError> {
-        let rings: &[usize] = &[4096, 8192, 16384, 32768];
-        let toy = toy_ring_degree.as_ref().map(std::slice::from_ref);
-        for &ring_degree in toy.unwrap_or(rings) {
-            let limit = toy.is_none().then(|| security::modulus_limit(ring_degree));
-            let limit = limit.flatten().unwrap_or(u32::MAX);
-            let candidates = candidates(groups, ring_degree, limit);
-            let mut best: Option<(u32, Self)> = None;
-            for mut plan in candidates {
-                let cost = plan.cost();
-                if best.as_ref().is_some_and(|(least, _)| cost > *least) {
-                    continue;
-                }
-                plan.predict(grid, groups);
-                let better = best.as_ref().is_none_or(|(least, best)| {
-                    cost < *least || plan.precision_bits > best.precision_bits
-                });
-                if plan.precision_bits >= PRECISION_BITS && better {
-                    best = Some((cost, plan));
-                }
+    /// When none gives the precision.
+    pub fn new(grid: &Grid, groups: &[Group], rings: &[usize]) -> Result<Self, EvalError> {
+        let mut plans = rings.iter().filter_map(|&ring_degree| {
+            let limit = security::modulus_limit(ring_degree)?;
+            Self::for_ring(grid, groups, ring_degree, limit)
+        });
+        plans.next().ok_or_else(|| no_levels(groups))
+    }
+
+    /// Parameters of a given ring degree, which are NOT secure: for tests.
+    ///
+    /// # Errors
+    /// When none gives the precision.
+    pub fn toy(grid: &Grid, groups: &[Group], ring_degree: usize) -> Result<Self, EvalError> {
+        Self::for_ring(grid, groups, ring_degree, u32::MAX).ok_or_else(|| no_levels(groups))
+    }
+
+    fn for_ring(grid: &Grid, groups: &[Group], ring_degree: usize, limit: u32) -> Option<Self> {
+        let mut best: Option<(u32, Self)> = None;
+        for mut plan in candidates(groups, ring_degree, limit) {
+            let cost = plan.cost();
+            if best.as_ref().is_some_and(|(least, _)| cost > *least) {
+                continue;
             }
-            if let Some((_, plan)) = best {
-                return Ok(plan);
+            plan.predict(grid, groups);
+            let better = best.as_ref().is_none_or(|(least, best)| {
+                cost < *least || plan.precision_bits > best.precision_bits
+            });
+            if plan.precision_bits >= PRECISION_BITS && better {
+                best = Some((cost, plan));
             }
         }
-        Err(EvalError::NoLevels {
-            levels: groups.iter().map(Group::levels).sum(),
-        })
+        best.map(|(_, plan)| plan)
     }
 
     /// What a batch costs, in units of a byte of one residue in the linear layers: they read every byte
@@ -152,6 +151,12 @@ impl CkksPlan {
         let forward = Forward::new(grid, &sizes, &steps, scale);
         let noise = forward.through(groups, &self.scales);
         self.precision_bits = -0.5 * (noise.iter().sum::<f64>() / noise.len() as f64).log2();
+    }
+}
+
+fn no_levels(groups: &[Group]) -> EvalError {
+    EvalError::NoLevels {
+        levels: groups.iter().map(Group::levels).sum(),
     }
 }
 
@@ -303,32 +308,29 @@ impl<'a> Forward<'a> {
         }
     }
 
-    /// Each level adds the noise of a rescaling; what came in grows with the slope.
+    /// A dry run of the circuit for each channel, at its typical value.
     fn polynomial(&mut self, node: usize, polynomials: &[Polynomial], levels: usize, target: f64) {
         let mut positions = self.noise.len();
         if let Operation::Power(power) = &self.grid.graph.nodes[node].operation {
             self.settle(power);
             positions = power.positions;
         }
-        let spread = |noise: &mut f64, square: &mut f64, p: &Polynomial| {
-            let x = square.sqrt();
-            let step = 1e-3 * x.max(1e-6);
-            let slope = |x: f64| (p.eval(x + step) - p.eval(x - step)) / (2.0 * step);
-            *noise *= slope(x).powi(2).max(slope(-x).powi(2));
-            *square = p.eval(x).powi(2).max(p.eval(-x).powi(2));
-        };
-        for (i, (noise, square)) in self.noise.iter_mut().zip(&mut self.square).enumerate() {
-            let channel = (i / positions).min(polynomials.len() - 1);
-            spread(noise, square, &polynomials[channel]);
+        let values = self
+            .noise
+            .chunks_mut(positions)
+            .zip(self.square.chunks_mut(positions));
+        for (channel, (noise, square)) in values.enumerate() {
+            let p = &polynomials[channel.min(polynomials.len() - 1)];
+            let typical = (square.iter().sum::<f64>() / square.len() as f64).sqrt();
+            let effect = effect(p, typical, self.sizes, self.primes, levels, target);
+            let effect = effect.expect("groups hold no constants");
+            for (noise, square) in noise.iter_mut().zip(square) {
+                *noise = effect.gain * *noise + effect.added;
+                *square = effect.square;
+            }
         }
-        // scales inside the circuit, as the entry sets them
-        self.primes -= 1;
-        let circuit = &self.sizes.primes[self.primes - levels..self.primes];
-        self.scale = polynomial::entry_scale(circuit, target);
-        for _ in 0..levels {
-            self.scale *= self.scale;
-            self.rescale(true);
-        }
+        self.primes -= levels + 1;
+        self.scale = target;
     }
 }
 

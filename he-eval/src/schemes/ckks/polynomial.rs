@@ -14,6 +14,16 @@ pub fn entry_scale(primes: &[f64], target: f64) -> f64 {
     primes.iter().fold(target, back)
 }
 
+/// Δ_n for n from `bottom` to `top`, which is `target` at the bottom.
+pub fn scales(primes: &[f64], top: usize, bottom: usize, target: f64) -> Vec<f64> {
+    let mut scales = vec![0.0; top + 1];
+    scales[top] = entry_scale(&primes[bottom..top], target);
+    for n in (bottom + 1..=top).rev() {
+        scales[n - 1] = scales[n].powi(2) / primes[n - 1];
+    }
+    scales
+}
+
 /// `p(x)`; the result has `levels + 1` primes fewer and the scale `target`.
 ///
 /// # Errors
@@ -28,15 +38,10 @@ pub fn evaluate(
     let parameters = evaluator.parameters();
     let top = x.primes().checked_sub(1).ok_or(Error::NoLevel)?;
     let bottom = top.checked_sub(levels).ok_or(Error::NoLevel)?;
-    let mut scales = vec![0.0; top + 1];
-    let dropped: Vec<f64> = (bottom..top).map(|i| parameters.prime(i) as f64).collect();
-    scales[top] = entry_scale(&dropped, target);
-    for primes in (bottom + 1..=top).rev() {
-        scales[primes - 1] = scales[primes].powi(2) / parameters.prime(primes - 1) as f64;
-    }
+    let primes: Vec<f64> = (0..top).map(|i| parameters.prime(i) as f64).collect();
     let mut circuit = Circuit {
         evaluator,
-        scales,
+        scales: scales(&primes, top, bottom, target),
         error: None,
     };
     let (plan, _) = cheapest_plan(polynomial)

@@ -17,7 +17,7 @@ use crate::{
     EvalError,
     graph::{Linear, Node, Operation},
     quantise::Grid,
-    scheme::{Observe, Server},
+    scheme::{Observe, Server, Stage as Ended},
 };
 
 /// One feature of a batch.
@@ -195,6 +195,22 @@ impl CkksServer {
         let start = Instant::now();
         let blocks = self.evaluator.run(&stages, inputs).map_err(library)?;
         let seconds = start.elapsed().as_secs_f64();
+        // every weight meets a residue of each part, position and prime; a square makes a third part
+        let mut parts = 2;
+        let products: Vec<u64> = stages
+            .iter()
+            .filter_map(|stage| match stage {
+                Stage::Linear { layer, .. } => {
+                    Some((layer.products() * parts * blocks.primes()) as u64)
+                }
+                Stage::Square => {
+                    parts = 3;
+                    None
+                }
+            })
+            .collect();
+        let n = self.evaluator.parameters().ring_degree() as u64;
+        let mut layers = products.into_iter().map(|count| count * n);
         // threads share the wall time in proportion to what they did
         let times = blocks.times;
         let mut linear = times.linear.into_iter();
@@ -211,22 +227,31 @@ impl CkksServer {
                 Operation::Linear(_) => "linear",
                 _ => "square",
             };
-            observe(
-                &node.name,
+            observe(Ended {
+                node: &node.name,
                 kind,
-                seconds * work / all.max(f64::MIN_POSITIVE),
-            );
+                seconds: seconds * work / all.max(f64::MIN_POSITIVE),
+                word_products: match node.operation {
+                    Operation::Linear(_) => layers.next(),
+                    _ => None,
+                },
+            });
         }
-        let last = &nodes[nodes.len() - 1].name;
+        let last = |kind, seconds| Ended {
+            node: &nodes[nodes.len() - 1].name,
+            kind,
+            seconds,
+            word_products: None,
+        };
         let start = Instant::now();
         let collected = self.evaluator.collect(&blocks, rescale).map_err(library)?;
         let seconds = start.elapsed().as_secs_f64();
         let share = collected.relinearise_share;
         if rescale {
-            observe(last, "relinearise", seconds * share);
-            observe(last, "rescale", seconds * (1.0 - share));
+            observe(last("relinearise", seconds * share));
+            observe(last("rescale", seconds * (1.0 - share)));
         } else {
-            observe(last, "gather", seconds);
+            observe(last("gather", seconds));
         }
         Ok(collected.bundle)
     }
@@ -295,7 +320,12 @@ impl Server for CkksServer {
                     })
                     .collect();
                 let seconds = start.elapsed().as_secs_f64();
-                observe(&nodes[0].name, "polynomial", seconds);
+                observe(Ended {
+                    node: &nodes[0].name,
+                    kind: "polynomial",
+                    seconds,
+                    word_products: None,
+                });
                 Bundle::new(&outputs.map_err(library)?).map_err(library)?
             }
         };
