@@ -73,11 +73,11 @@ impl Evaluator {
     /// When the ciphertext belongs to other parameters, or the number is not one.
     pub fn add_number(&self, a: &Ciphertext, number: f64) -> Result<Ciphertext, Error> {
         self.check(a)?;
-        self.check_number(number * a.scale)?;
+        check_number(number * a.scale)?;
         let mut sum = a.clone();
         for prime in 0..sum.primes {
             let m = *self.parameters.modulus(prime);
-            let residue = m.from_f64(number * a.scale);
+            let residue = m.of_real(number * a.scale);
             for x in sum.row_mut(0, prime) {
                 *x = m.add(*x, residue);
             }
@@ -97,13 +97,13 @@ impl Evaluator {
         number_scale: f64,
     ) -> Result<Ciphertext, Error> {
         self.check(a)?;
-        self.check_number(number * number_scale)?;
+        check_number(number * number_scale)?;
         let mut product = a.clone();
         product.scale *= number_scale;
         for part in 0..product.parts {
             for prime in 0..product.primes {
                 let m = *self.parameters.modulus(prime);
-                let factor = m.from_f64(number * number_scale);
+                let factor = m.of_real(number * number_scale);
                 vector::scale(&m, product.row_mut(part, prime), factor);
             }
         }
@@ -249,15 +249,15 @@ impl Evaluator {
             ))
         }
     }
+}
 
-    fn check_number(&self, scaled: f64) -> Result<(), Error> {
-        if scaled.is_finite() {
-            Ok(())
-        } else {
-            Err(Error::Encoding {
-                value: scaled,
-                log2_scale: 0.0,
-            })
-        }
+fn check_number(scaled: f64) -> Result<(), Error> {
+    if scaled.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::Encoding {
+            value: scaled,
+            log2_scale: 0.0,
+        })
     }
 }

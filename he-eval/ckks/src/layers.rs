@@ -242,7 +242,7 @@ impl Evaluator {
         let m = self.parameters().modulus(prime);
         let layers = scaled.iter();
         layers
-            .map(|layer| layer.iter().map(|&b| m.from_f64(b)).collect())
+            .map(|layer| layer.iter().map(|&b| m.of_real(b)).collect())
             .collect()
     }
 

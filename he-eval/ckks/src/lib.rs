@@ -83,6 +83,11 @@
 //! Rotations, complex slots, bootstrapping, thresholds and encrypted weights: one image a slot needs none of
 //! them.
 
+#![allow(
+    clippy::inline_always,
+    reason = "modular arithmetic of a few instructions, in loops where a call would cost more than its body"
+)]
+
 pub mod columns;
 pub mod noise;
 pub mod security;

@@ -160,7 +160,7 @@ impl Modulus {
     }
 
     /// The residue of a real number, rounded to the nearest integer, however large.
-    pub(crate) fn from_f64(&self, x: f64) -> u64 {
+    pub(crate) fn of_real(&self, x: f64) -> u64 {
         let x = x.round();
         let bits = x.abs().to_bits();
         let exponent = (bits >> 52) as i32 - 1075;
@@ -235,13 +235,13 @@ mod tests {
     #[test]
     fn real_numbers_become_their_residues() {
         let m = Modulus::new(primes(40, 4096, 1, &[]).unwrap()[0]);
-        assert_eq!(m.from_f64(0.0), 0);
-        assert_eq!(m.from_f64(0.4), 0);
-        assert_eq!(m.from_f64(-1.0), m.value() - 1);
-        assert_eq!(m.from_f64(2.5e9), 2_500_000_000);
+        assert_eq!(m.of_real(0.0), 0);
+        assert_eq!(m.of_real(0.4), 0);
+        assert_eq!(m.of_real(-1.0), m.value() - 1);
+        assert_eq!(m.of_real(2.5e9), 2_500_000_000);
         let large = (1u128 << 90) + (1 << 50);
         assert_eq!(
-            u128::from(m.from_f64(large as f64)),
+            u128::from(m.of_real(large as f64)),
             large % u128::from(m.value())
         );
     }

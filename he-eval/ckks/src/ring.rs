@@ -172,7 +172,7 @@ impl Twist {
 /// A root of order 4N. Any will do: all odd powers of ζ² are points of the negacyclic transform.
 fn root(modulus: &Modulus, n: usize) -> u64 {
     let exponent = (modulus.q - 1) / (4 * n as u64);
-    (2..)
+    (2..modulus.q)
         .map(|candidate| modulus.pow(candidate, exponent))
         .find(|&zeta| modulus.pow(zeta, 2 * n as u64) == modulus.q - 1)
         .expect("a prime field has elements of every order that divides q - 1")

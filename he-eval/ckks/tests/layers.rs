@@ -161,7 +161,7 @@ fn a_seeded_batch_is_its_ciphertexts() {
         .map(|x| s.secret.encrypt(x, 27f64.exp2(), 3).unwrap())
         .collect();
     let batch = SeededBatch::new(&sent).unwrap();
-    let full: Vec<Ciphertext> = sent.iter().map(|c| c.expand()).collect();
+    let full: Vec<Ciphertext> = sent.iter().map(SeededCiphertext::expand).collect();
     assert_eq!(batch.expand(), bundle(&full));
     let run = |blocks: cryptodl_ckks::Blocks| {
         s.evaluator

@@ -117,8 +117,7 @@ impl Kernel {
             Self::Amx if 4 * gather.used > 3 * CHUNK => {
                 return amx::product(&operands, panel, sums);
             }
-            Self::Amx => return avx512::product(&operands, sums),
-            Self::Avx512 => return avx512::product(&operands, sums),
+            Self::Amx | Self::Avx512 => return avx512::product(&operands, sums),
             Self::Avx2 => return avx2::product(&operands, sums),
             Self::Portable => {}
         }

@@ -4,6 +4,10 @@
     unsafe_code,
     reason = "SIMD intrinsics; each block says why it is sound"
 )]
+#![expect(
+    clippy::cast_ptr_alignment,
+    reason = "these loads and stores ask for no alignment"
+)]
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm_cvtsi64_si128, _mm256_loadu_si256, _mm512_add_epi64, _mm512_and_si512,
