@@ -159,51 +159,7 @@ pub fn details(folder: &Path, rows: &Rows) -> Result<String> {
     if encrypted.is_empty() {
         return Ok(String::new());
     }
-    let whole = |value: Option<usize>| value.map_or("–".to_string(), |value| value.to_string());
-    let lines: Vec<Vec<String>> = encrypted
-        .iter()
-        .map(|row| {
-            vec![
-                format!("{}, {}", row.model, row.scheme),
-                format!(
-                    "N = {}, log2 QP = {}",
-                    whole(row.ring_degree),
-                    shown(row.log2_qp, |bits| format!("{bits:.0}"))
-                ),
-                whole(row.depth),
-                whole(row.batches),
-                row.ciphertext_bytes.map_or("–".to_string(), bytes),
-                row.key_bytes.map_or("–".to_string(), bytes),
-                row.peak_rss_bytes.map_or("–".to_string(), bytes),
-                shown(row.noise_bits_left, |bits| format!("{bits:.1}")),
-                shown(row.precision_bits, |bits| format!("{bits:.1}")),
-                shown(row.predicted_precision_bits, |bits| format!("{bits:.1}")),
-                shown(row.max_logit_error, |error| format!("{error:.1e}")),
-                shown(row.keygen_s, seconds),
-                shown(row.encrypt_s, seconds),
-                shown(row.infer_s, seconds),
-                shown(row.decrypt_s, seconds),
-            ]
-        })
-        .collect();
-    let header = [
-        "model",
-        "parameters",
-        "depth",
-        "batches",
-        "ciphertexts a batch",
-        "keys",
-        "peak memory",
-        "noise bits left",
-        "precision (bits)",
-        "predicted",
-        "largest logit error",
-        "keys made",
-        "encrypted",
-        "inferred",
-        "decrypted",
-    ];
-    let mut text = table(&header, &lines) + "\n";
+    let mut text = sizes(&encrypted) + "\n";
     for row in encrypted {
         let Some(detail) = Detail::read(folder, row)? else {
             continue;
@@ -252,4 +208,53 @@ pub fn details(folder: &Path, rows: &Rows) -> Result<String> {
         writeln!(text, "{}", table(&header, &stages))?;
     }
     Ok(text)
+}
+
+/// Parameters, sizes and times, a line each row.
+fn sizes(encrypted: &[&EncryptedRow]) -> String {
+    let whole = |value: Option<usize>| value.map_or("–".to_string(), |value| value.to_string());
+    let lines: Vec<Vec<String>> = encrypted
+        .iter()
+        .map(|row| {
+            vec![
+                format!("{}, {}", row.model, row.scheme),
+                format!(
+                    "N = {}, log2 QP = {}",
+                    whole(row.ring_degree),
+                    shown(row.log2_qp, |bits| format!("{bits:.0}"))
+                ),
+                whole(row.depth),
+                whole(row.batches),
+                row.ciphertext_bytes.map_or("–".to_string(), bytes),
+                row.key_bytes.map_or("–".to_string(), bytes),
+                row.peak_rss_bytes.map_or("–".to_string(), bytes),
+                shown(row.noise_bits_left, |bits| format!("{bits:.1}")),
+                shown(row.precision_bits, |bits| format!("{bits:.1}")),
+                shown(row.predicted_precision_bits, |bits| format!("{bits:.1}")),
+                shown(row.max_logit_error, |error| format!("{error:.1e}")),
+                shown(row.keygen_s, seconds),
+                shown(row.encrypt_s, seconds),
+                shown(row.infer_s, seconds),
+                shown(row.decrypt_s, seconds),
+            ]
+        })
+        .collect();
+    let header = [
+        "model",
+        "parameters",
+        "depth",
+        "batches",
+        "ciphertexts a batch",
+        "keys",
+        "peak memory",
+        "noise bits left",
+        "precision (bits)",
+        "predicted",
+        "largest logit error",
+        "keys made",
+        "encrypted",
+        "inferred",
+        "decrypted",
+    ];
+    table(&header, &lines)
 }

@@ -91,7 +91,10 @@ fn run(bencher: Bencher, kernel: Kernel, first: &Layer, second: &Layer) {
     })
     .unwrap();
     let secret = SecretKey::generate(&parameters);
-    let one = secret.encrypt(&[0.5; 8192], 1024.0, 1).unwrap().expand();
+    let one = secret
+        .encrypt(&vec![0.5; 8192], 1024.0, 1)
+        .unwrap()
+        .expand();
     let inputs = Bundle::new(&vec![one; first.inputs()]).unwrap();
     let evaluator = Evaluator::new(&parameters, None).unwrap();
     let biases = [vec![0.0; first.outputs()], vec![0.0; second.outputs()]];

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use cryptodl_ckks::{
-    Bundle, Evaluator, Literal, Parameters, SecretKey, Stage,
+    Bundle, Evaluator, Literal, Parameters, SecretKey, SeededCiphertext, Stage,
     columns::{Kernel, Layer, Matrix, Tile},
 };
 
@@ -69,7 +69,7 @@ fn layer() -> Result<(), cryptodl_ckks::Error> {
         let all = inputs.iter().map(|x| secret.encrypt(x, SCALE, 3));
         all.collect::<Result<Vec<_>, _>>()
     })?;
-    let sent: Vec<_> = sent.iter().map(|c| c.expand()).collect();
+    let sent: Vec<_> = sent.iter().map(SeededCiphertext::expand).collect();
     let bundle = Bundle::new(&sent)?;
     // whole layers before single stages, so that both find memory warm
     let whole = || -> Result<Bundle, _> {

@@ -1,7 +1,8 @@
 //! Networks of linear layers and squares, encrypted.
 
 use cryptodl_ckks::{
-    Bundle, Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey, SeededBatch, Stage,
+    Bundle, Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey, SeededBatch,
+    SeededCiphertext, Stage,
     columns::{Kernel, Layer, Matrix, Tile},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};

@@ -23,6 +23,10 @@ pub(crate) fn slots(images: usize) -> usize {
 }
 
 /// Plans an evaluation in floating point.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of every scheme's `prepare`"
+)]
 pub(super) fn prepare_float(job: &Job<'_>) -> Result<Prepared, EvalError> {
     Ok(Prepared {
         plan: Plan::new("clear", job, job.graph, slots(job.images)),

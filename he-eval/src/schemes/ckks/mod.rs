@@ -57,6 +57,10 @@ pub struct Ckks {
 }
 
 /// Turns an error of the encryption crate into ours.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` wants"
+)]
 fn library(error: cryptodl_ckks::Error) -> EvalError {
     EvalError::Library(error.to_string())
 }

@@ -239,9 +239,13 @@ impl<'a> Forward<'a> {
                     after,
                     rescale,
                 } => {
-                    before.iter().for_each(|node| self.linear(*node));
+                    if let Some(node) = before {
+                        self.linear(*node);
+                    }
                     self.power(*square);
-                    after.iter().for_each(|node| self.linear(*node));
+                    if let Some(node) = after {
+                        self.linear(*node);
+                    }
                     if *rescale {
                         self.rescale(true);
                     }
@@ -293,7 +297,7 @@ impl<'a> Forward<'a> {
         for (noise, square) in self.noise.iter_mut().zip(&mut self.square) {
             // (y + e)² = y² + 2 y e + e²
             *noise = 4.0 * *square * *noise + 3.0 * *noise * *noise;
-            *square *= GAUSSIAN_FOURTH_MOMENT * *square;
+            *square = GAUSSIAN_FOURTH_MOMENT * square.powi(2);
         }
         self.scale *= self.scale;
     }

@@ -79,10 +79,7 @@ impl Program {
     }
 
     /// What each group makes: values, parts before rescaling, primes before and after.
-    fn results<'a>(
-        &'a self,
-        primes: usize,
-    ) -> impl Iterator<Item = (usize, usize, usize, usize)> + 'a {
+    fn results(&self, primes: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> + '_ {
         let mut left = primes;
         let mut values = self.inputs;
         self.groups.iter().map(move |group| {
