@@ -30,7 +30,7 @@
 //! let layer = Layer::new(2, 1, &[matrix], &[tile])?;
 //! let stages = [Stage::Linear { layer: &layer, step: 1.0, bias: &[0.5] }, Stage::Square];
 //!
-//! let scale = f64::from(1 << 30);
+//! let scale = 40f64.exp2();
 //! let x = secret.encrypt(&[0.25; 4096], scale, 2)?;
 //! let y = secret.encrypt(&[-1.0; 4096], scale, 2)?;
 //! let blocks = evaluator.run(&stages, &SeededBatch::new(&[x, y])?)?;
