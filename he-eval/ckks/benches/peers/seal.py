@@ -1,18 +1,25 @@
 """One dense layer of 845 inputs and 100 outputs, squared, relinearised and rescaled: Microsoft SEAL (through the wheel
 `tenseal`) beside this crate, by turns in one run, both on one thread.
 
-    python3 -m venv venv && venv/bin/pip install tenseal==0.3.16
+    python3 -m venv venv && venv/bin/pip install tenseal==0.3.16 numpy
     cargo build --release -p cryptodl-ckks --example layer
-    venv/bin/python he-eval/ckks/benches/peers/seal.py target/release/examples/layer OUT.csv
+    venv/bin/python he-eval/ckks/benches/peers/seal.py target/release/examples/layer results/reference/seal-layer
 
-Both at ring degree 8192 with three 40-bit primes; SEAL needs a fourth, special one. SEAL packs 4,096 numbers in a
-ciphertext of that degree, this crate 8,192, so `images_per_s` is the figure to compare. SEAL is given every advantage
-that its interface has: weights are encoded once for each of their 255 values, at scale 1 and in transformed form, and
-sums are made in place.
+Both at ring degree 8192 with three 40-bit primes and a special one. SEAL packs 4,096 numbers in a ciphertext of that
+degree, this crate 8,192, so `images_per_s` is the figure to compare. SEAL is given every advantage that its interface
+has: weights are encoded once for each of their 255 values, at scale 1 and in transformed form, and sums are made in
+place. This crate's scale is two bits larger, so that its results are at least as exact (`largest_error`).
+
+The folder gets `layer.csv` and `manifest.json`.
 """
 
 import csv
+import datetime
+import importlib.metadata
+import io
+import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -115,8 +122,41 @@ class Seal:
         return times, error
 
 
+def manifest(started):
+    def said(*command):
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    with open("/proc/cpuinfo") as file:
+        cpu = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    return {
+        "command": ["python", *sys.argv],
+        "commit": said("git", "rev-parse", "HEAD"),
+        "dirty": said("git", "status", "--porcelain", "--untracked-files=no") != "",
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "os": platform.platform(),
+        "rustc": said("rustc", "--version"),
+        "python": platform.python_version(),
+        "tenseal": importlib.metadata.version("tenseal"),
+        "started": started,
+        "ended": now(),
+    }
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def write(path, text):
+    with open(path + ".partial", "w", newline="") as file:
+        file.write(text)
+    os.replace(path + ".partial", path)
+
+
 def main():
-    binary, out = sys.argv[1:]
+    binary, folder = sys.argv[1:]
+    os.makedirs(folder, exist_ok=True)
+    started = now()
     theirs = Seal()
     runs = {"SEAL 4.0 (tenseal 0.3.16)": [], "cryptodl-ckks": []}
     slots, kernels, errors = {}, {}, {}
@@ -131,15 +171,15 @@ def main():
         kernels[name], slots[name] = fields.pop("kernel"), int(fields.pop("slots"))
         errors[name] = float(fields.pop("largest error"))
         runs[name].append({stage: float(seconds) for stage, seconds in fields.items()})
-    partial = out + ".partial"
-    with open(partial, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["library", "kernel", "threads", "ring_degree", "slots", "stage", "rounds", "median_s", "images_per_s", "largest_error"])
-        for name, times in runs.items():
-            for stage in times[0]:
-                median = statistics.median(t[stage] for t in times)
-                writer.writerow([name, kernels[name], 1, N, slots[name], stage, ROUNDS, f"{median:.6g}", f"{slots[name] / median:.6g}", f"{errors[name]:.2e}"])
-    os.replace(partial, out)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["library", "kernel", "threads", "ring_degree", "slots", "stage", "rounds", "median_s", "images_per_s", "largest_error"])
+    for name, times in runs.items():
+        for stage in times[0]:
+            median = statistics.median(t[stage] for t in times)
+            writer.writerow([name, kernels[name], 1, N, slots[name], stage, ROUNDS, f"{median:.6g}", f"{slots[name] / median:.6g}", f"{errors[name]:.2e}"])
+    write(os.path.join(folder, "layer.csv"), table.getvalue())
+    write(os.path.join(folder, "manifest.json"), json.dumps(manifest(started), indent=2) + "\n")
 
 
 if __name__ == "__main__":
