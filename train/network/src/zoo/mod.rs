@@ -1,5 +1,6 @@
 //! Networks by name, one file each. Activations are ReLU until [`Network::with_activation`] replaces them.
 
+mod compact;
 mod cryptonets;
 mod pooled;
 
@@ -14,6 +15,11 @@ struct Entry {
 
 /// The only place that knows all of them.
 const ENTRIES: &[Entry] = &[
+    Entry {
+        name: compact::NAME,
+        summary: compact::SUMMARY,
+        build: compact::network,
+    },
     Entry {
         name: cryptonets::NAME,
         summary: cryptonets::SUMMARY,
