@@ -114,6 +114,11 @@ pub enum EvalError {
         /// Bits left.
         bits: f64,
     },
+    /// A logit is infinite or no number.
+    #[error(
+        "a logit is infinite or not a number: the network's weights or its polynomials grow without bound, so train it again with a larger `boundary_weight`"
+    )]
+    NotFinite,
     /// The thread pool could not be made.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {

@@ -4,7 +4,7 @@
 //! factor and constant of a polynomial) is inside the linear layers; what remains between them is
 //! `y^d` and, for degrees 3 and 4, its lower terms.
 
-use approx::{Activation, Polynomial};
+use approx::{Activation, Polynomial, cheapest_plan};
 use ethnum::I256;
 
 /// The number type of a graph's weights: `f64` as trained, `i64` after quantisation.
@@ -166,13 +166,13 @@ impl<T: Weight> Power<T> {
 impl<T: Weight> Graph<T> {
     /// Ciphertext products in sequence.
     pub fn depth(&self) -> usize {
-        self.powers().map(|(power, _)| power.products()).sum()
+        self.activations().map(|(depth, _, _)| depth).sum()
     }
 
     /// Ciphertext products for one image (or one batch).
     pub fn ciphertext_products(&self) -> usize {
-        self.powers()
-            .map(|(power, values)| power.products() * values)
+        self.activations()
+            .map(|(_, products, values)| products * values)
             .sum()
     }
 
@@ -189,8 +189,8 @@ impl<T: Weight> Graph<T> {
         })
     }
 
-    /// The activations in order, each with the number of values it is applied to.
-    fn powers(&self) -> impl Iterator<Item = (&Power<T>, usize)> {
+    /// The polynomials in order: products in sequence and in all for one value, and the number of values.
+    fn activations(&self) -> impl Iterator<Item = (usize, usize, usize)> {
         let mut values = self.inputs;
         self.nodes
             .iter()
@@ -199,8 +199,12 @@ impl<T: Weight> Graph<T> {
                     values = linear.outputs();
                     None
                 }
-                Operation::Power(power) => Some((power, values)),
-                Operation::Function(_) => None,
+                Operation::Power(power) => Some((power.products(), power.products(), values)),
+                Operation::Function(Function::Polynomial(polynomial)) => {
+                    let (_, cost) = cheapest_plan(polynomial)?;
+                    Some((cost.depth, cost.ciphertext_products, values))
+                }
+                Operation::Function(Function::Exact(_)) => None,
             })
     }
 

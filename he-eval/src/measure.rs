@@ -206,6 +206,9 @@ impl Evaluator {
         };
         system::reset_peak_rss();
         let result = evaluation.evaluate(pixels, observe)?;
+        if result.logits.iter().flatten().any(|x| !x.is_finite()) {
+            return Err(EvalError::NotFinite);
+        }
         let own = result.accuracy(labels);
         let capacity = (result.batches * plan.slots) as f64;
         let measured = Measurement {

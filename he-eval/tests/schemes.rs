@@ -123,9 +123,11 @@ fn results_that_outgrow_the_modulus_are_refused() {
 #[test]
 fn a_batch_may_be_partly_empty_and_a_run_may_take_several() {
     let artifact = artifact(common::small(&[0.7, 1.9, 0.8]), 6);
-    let measured = run("bfv", &artifact, 1100, &toy());
-    assert_eq!((measured.slots, measured.batches), (1024, 2));
-    assert_eq!(measured.agreement, Some(1.0));
+    for scheme in ["bfv", "ckks"] {
+        let measured = run(scheme, &artifact, 1100, &toy());
+        assert_eq!((measured.slots, measured.batches), (1024, 2));
+        assert_eq!(measured.agreement, Some(1.0), "{scheme}");
+    }
 }
 
 #[test]

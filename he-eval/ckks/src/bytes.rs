@@ -3,13 +3,13 @@
 //! All begin with `CDLK`, a version, what they are, and the fingerprint of their parameters; numbers are
 //! little-endian, and a residue takes as many bytes as its prime has. Reading checks the length that
 //! follows from the header before it sets any memory aside, and every residue against its prime, so
-//! that bytes from anywhere are an error at worst.
+//! that bytes from anywhere are an error at worst. A secret key is its ternary coefficients, a byte each.
 
 use zeroize::Zeroizing;
 
 use crate::{
     Bundle, Ciphertext, Error, Parameters, PublicKey, RelinearisationKey, SecretKey, SeededBatch,
-    SeededCiphertext, columns::BLOCK, sample::Seed,
+    SeededCiphertext, columns::BLOCK, pool::Buffer, sample::Seed,
 };
 
 const MAGIC: &[u8; 4] = b"CDLK";
@@ -178,16 +178,14 @@ impl<'a> Reader<'a> {
 }
 
 impl SecretKey {
-    /// The key as bytes, which are wiped when dropped.
+    /// The key as bytes, one for each coefficient, which are wiped when dropped.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let p = self.parameters();
         let mut writer = Writer::new(Kind::SecretKey, p);
         // no growing, which would leave copies behind
-        let all = p.all_rings().len();
-        writer.0.reserve_exact(rows_bytes(p, all));
-        for prime in 0..all {
-            writer.residues(p, prime, self.row(prime));
-        }
+        writer.0.reserve_exact(p.ring_degree());
+        let coefficients = self.ternary();
+        writer.0.extend(coefficients.iter().map(|&x| (x + 1) as u8));
         Zeroizing::new(writer.0)
     }
 
@@ -197,13 +195,17 @@ impl SecretKey {
     /// When the bytes are not a secret key of these parameters.
     pub fn from_bytes(parameters: &Parameters, bytes: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(Kind::SecretKey, parameters, bytes)?;
-        let all = parameters.all_rings().len();
-        reader.expect(Some(rows_bytes(parameters, all)))?;
-        let mut values = Zeroizing::new(vec![0; all * parameters.ring_degree()]);
-        for (prime, row) in values.chunks_mut(parameters.ring_degree()).enumerate() {
-            reader.residues(parameters, prime, row)?;
+        let n = parameters.ring_degree();
+        reader.expect(Some(n))?;
+        let coefficients: Zeroizing<Vec<i64>> =
+            Zeroizing::new(reader.take(n)?.iter().map(|&x| i64::from(x) - 1).collect());
+        if coefficients.iter().any(|x| *x > 1) {
+            return Err(reader.fail("a coefficient is none of -1, 0 and 1"));
         }
-        Ok(Self::from_values(parameters, values))
+        if coefficients.iter().all(|x| *x == 0) {
+            return Err(reader.fail("all its coefficients are zero"));
+        }
+        Ok(Self::from_ternary(parameters, &coefficients))
     }
 }
 
@@ -243,7 +245,13 @@ impl Ciphertext {
         }
         let scale = reader.scale()?;
         reader.expect(Some(parts * rows_bytes(parameters, primes)))?;
-        let mut c = Self::empty(parameters, parts, primes, scale);
+        let mut c = Self {
+            parameters: parameters.clone(),
+            parts,
+            primes,
+            scale,
+            data: Buffer::single(parts * primes * parameters.ring_degree() / BLOCK),
+        };
         for part in 0..parts {
             for prime in 0..primes {
                 reader.residues(parameters, prime, c.row_mut(part, prime))?;
@@ -379,7 +387,7 @@ impl SeededBatch {
         let seeds = (0..count).map(|_| reader.seed());
         let seeds = seeds.collect::<Result<_, _>>()?;
         let of_prime = parameters.ring_degree() / BLOCK * count;
-        let mut rows = parameters.pool().take(of_prime * primes);
+        let mut rows = Buffer::single(of_prime * primes);
         for (prime, rows) in rows.chunks_mut(of_prime).enumerate() {
             reader.residues(parameters, prime, rows.as_flattened_mut())?;
         }
@@ -423,8 +431,15 @@ impl Bundle {
         let scale = reader.scale()?;
         let one = parts * rows_bytes(parameters, primes);
         reader.expect(one.checked_mul(count))?;
-        let mut bundle = Self::empty(parameters, count, parts, primes, scale);
         let row = parameters.ring_degree() / BLOCK;
+        let mut bundle = Self {
+            parameters: parameters.clone(),
+            count,
+            parts,
+            primes,
+            scale,
+            rows: Buffer::single(count * parts * primes * row),
+        };
         for (index, rows) in bundle.rows.chunks_mut(row).enumerate() {
             reader.residues(parameters, index % primes, rows.as_flattened_mut())?;
         }

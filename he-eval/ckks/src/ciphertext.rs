@@ -50,8 +50,12 @@ impl Ciphertext {
     }
 
     /// Reads the same ciphertext at another scale: the slots change by the inverse factor.
+    ///
+    /// # Panics
+    /// When the scale is not above zero, or infinite.
     #[must_use]
     pub fn with_scale(mut self, scale: f64) -> Self {
+        assert!(scale.is_normal() && scale > 0.0, "a scale of {scale}");
         self.scale = scale;
         self
     }
@@ -63,6 +67,7 @@ impl Ciphertext {
 
     /// The values of one part modulo one prime.
     pub fn row(&self, part: usize, prime: usize) -> &[u64] {
+        assert!(prime < self.primes, "there is no prime {prime} here");
         let n = self.parameters.ring_degree();
         let at = (part * self.primes + prime) * n;
         &self.data.as_flattened()[at..at + n]

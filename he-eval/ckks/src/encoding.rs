@@ -46,9 +46,9 @@ impl Embedding {
             });
         }
         let largest = slots.iter().fold(0.0, |a: f64, x| a.max(x.abs()));
-        // `!(a < b)` so that a NaN is refused, too
         let odd = slots.iter().find(|x| !x.is_finite()).copied();
-        if odd.is_some() || largest * scale >= (1u64 << 62) as f64 {
+        let usable = scale.is_normal() && scale > 0.0;
+        if odd.is_some() || !usable || largest * scale >= (1u64 << 62) as f64 {
             return Err(Error::Encoding {
                 value: odd.unwrap_or(largest),
                 log2_scale: scale.log2(),
@@ -125,6 +125,9 @@ mod tests {
         assert!(embedding.encode(&[f64::NAN], 1.0).is_err());
         assert!(embedding.encode(&[f64::INFINITY], 1.0).is_err());
         assert!(embedding.encode(&[1e10], 1e10).is_err());
+        for scale in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(embedding.encode(&[1.0], scale).is_err(), "{scale}");
+        }
         assert_eq!(embedding.encode(&[], 1.0).unwrap(), vec![0; 32]);
     }
 

@@ -49,15 +49,23 @@ pub enum Error {
         /// Slots there are.
         slots: usize,
     },
-    /// A value times the scale does not fit in 62 bits, or is not a number.
+    /// A value times the scale does not fit in 62 bits, or one of them is no usable number.
     #[error(
-        "a value of {value:e} at scale 2^{log2_scale:.1} cannot be encoded: it must stay below 2^62"
+        "a value of {value:e} at scale 2^{log2_scale:.1} cannot be encoded: both must be finite, the scale above zero, and their product below 2^62"
     )]
     Encoding {
         /// The value.
         value: f64,
         /// log2 of the scale.
         log2_scale: f64,
+    },
+    /// Noise to be added to a result that is no number, negative or too large.
+    #[error(
+        "noise of deviation {deviation:e} cannot be added to a result: it must be 0 or more and below 2^62"
+    )]
+    Flood {
+        /// On each coefficient.
+        deviation: f64,
     },
     /// Operands that do not belong together.
     #[error("the operands do not match: {0}")]

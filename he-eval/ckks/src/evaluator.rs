@@ -18,6 +18,9 @@ pub struct Evaluator {
 /// Ciphertexts that are relinearised together, so that the key is read from memory once for all.
 const GROUP: usize = 4;
 
+/// Scales of summands may differ by so much.
+const SCALE_TOLERANCE: f64 = 1e-6;
+
 impl Evaluator {
     /// An evaluator; without a key it cannot relinearise.
     ///
@@ -44,12 +47,13 @@ impl Evaluator {
     /// The sum. Ciphertexts of different numbers of primes meet at the smaller.
     ///
     /// # Errors
-    /// When the scales differ by more than a millionth.
+    /// When the scales differ by more than a millionth: the sum is read at one of them, so that much of the other
+    /// summand is lost.
     pub fn add(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, Error> {
         self.check(a)?;
         self.check(b)?;
-        // one sum of many has no reason to be more exact than its terms
-        if (a.scale / b.scale - 1.0).abs() > 1e-6 {
+        // `!(a <= b)`, so that scales that are no numbers are refused, too
+        if !((a.scale / b.scale - 1.0).abs() <= SCALE_TOLERANCE) {
             return Err(Error::Mismatch(format!(
                 "scales 2^{:.3} and 2^{:.3}",
                 a.scale.log2(),

@@ -10,6 +10,9 @@ use crate::{
     vector,
 };
 
+/// Noise beyond this drowns whatever a ciphertext can hold.
+const LARGEST_FLOOD: f64 = (1u64 << 62) as f64;
+
 /// The secret key. It is wiped when dropped, and nothing prints it.
 pub struct SecretKey {
     pub(crate) parameters: Parameters,
@@ -37,14 +40,9 @@ pub struct RelinearisationKey {
 impl SecretKey {
     /// A uniformly ternary key from the operating system's randomness.
     pub fn generate(parameters: &Parameters) -> Self {
-        let mut coefficients = vec![0; parameters.ring_degree()];
+        let mut coefficients = Zeroizing::new(vec![0; parameters.ring_degree()]);
         Stream::secret().ternary(&mut coefficients);
-        let values = transform(parameters, parameters.all_rings().len(), &coefficients);
-        coefficients.zeroize();
-        Self {
-            parameters: parameters.clone(),
-            values: values.into(),
-        }
+        Self::from_ternary(parameters, &coefficients)
     }
 
     /// The parameters.
@@ -52,11 +50,21 @@ impl SecretKey {
         &self.parameters
     }
 
-    pub(crate) fn from_values(parameters: &Parameters, values: Zeroizing<Vec<u64>>) -> Self {
+    /// The key with these coefficients.
+    pub(crate) fn from_ternary(parameters: &Parameters, coefficients: &[i64]) -> Self {
         Self {
             parameters: parameters.clone(),
-            values,
+            values: transform(parameters, parameters.all_rings().len(), coefficients),
         }
+    }
+
+    /// The coefficients: -1, 0 and 1.
+    pub(crate) fn ternary(&self) -> Zeroizing<Vec<i64>> {
+        let ring = &self.parameters.all_rings()[0];
+        let mut values = Zeroizing::new(self.row(0).to_vec());
+        let mut residues = Zeroizing::new(vec![0; values.len()]);
+        ring.backward(&mut values, &mut residues);
+        Zeroizing::new(residues.iter().map(|&r| ring.modulus.centred(r)).collect())
     }
 
     /// Values modulo one prime, special ones after the others.
@@ -81,13 +89,12 @@ impl SecretKey {
                 self.parameters.primes()
             )));
         }
-        let mut message = self.parameters.embedding().encode(slots, scale)?;
+        let mut message = Zeroizing::new(self.parameters.embedding().encode(slots, scale)?);
         let mut noise = Stream::secret();
-        for m in &mut message {
+        for m in message.iter_mut() {
             *m += noise.noise();
         }
-        let mut data = transform(&self.parameters, primes, &message);
-        message.zeroize();
+        let mut data = std::mem::take(&mut *transform(&self.parameters, primes, &message));
         let seed = random_seed();
         let expansion = Expansion::new(&seed);
         let n = self.parameters.ring_degree();
@@ -133,17 +140,33 @@ impl SecretKey {
         Ok((slots, modulus - 1.0 - largest.log2()))
     }
 
-    /// As [`decrypt`](Self::decrypt), with normal noise of `2^bits` deviations of a fresh encryption
-    /// on every coefficient, so that what is handed on tells less about the noise and the key
-    /// (Li & Micciancio 2021).
+    /// As [`decrypt`](Self::decrypt), with normal noise on every coefficient, so that what is handed on tells
+    /// less about the noise that is there already, and with it about the key.
+    ///
+    /// `noise` is that of the ciphertext: the root mean square over its slots before division by the scale, as the
+    /// functions of [`noise`](crate::noise) give it. What is added is `2^bits` times as large. It must be taken
+    /// from the whole computation, not from the fresh encryption: after a network it is thousands of times larger
+    /// (Li, Micciancio, Schultz & Sorrell, Securing approximate homomorphic encryption using differential privacy,
+    /// CRYPTO 2022).
     ///
     /// # Errors
-    /// When the ciphertext belongs to other parameters.
-    pub fn decrypt_flooded(&self, ciphertext: &Ciphertext, bits: u32) -> Result<Vec<f64>, Error> {
+    /// When the ciphertext belongs to other parameters, or the noise asked for is no number, negative or beyond
+    /// 2^62.
+    pub fn decrypt_flooded(
+        &self,
+        ciphertext: &Ciphertext,
+        noise: f64,
+        bits: u32,
+    ) -> Result<Vec<f64>, Error> {
+        // slots of noise are √(2N) times as large as its coefficients
+        let slots = 2.0 * self.parameters.ring_degree() as f64;
+        let deviation = noise / slots.sqrt() * f64::from(bits).exp2();
+        if !(0.0..LARGEST_FLOOD).contains(&deviation) {
+            return Err(Error::Flood { deviation });
+        }
         let mut coefficients = self.coefficients(ciphertext)?;
         let mut stream = Stream::secret();
-        let deviation = crate::NOISE_DEVIATION * f64::from(bits).exp2();
-        for x in &mut coefficients {
+        for x in coefficients.iter_mut() {
             *x += stream.normal(deviation);
         }
         Ok(self.decode(&coefficients, ciphertext.scale))
@@ -154,30 +177,29 @@ impl SecretKey {
     }
 
     /// Coefficients of message and noise, as numbers around zero.
-    fn coefficients(&self, c: &Ciphertext) -> Result<Vec<f64>, Error> {
+    fn coefficients(&self, c: &Ciphertext) -> Result<Zeroizing<Vec<f64>>, Error> {
         if c.parameters != self.parameters {
             return Err(Error::Mismatch(
                 "ciphertext and key are of different parameters".into(),
             ));
         }
         let n = self.parameters.ring_degree();
-        let mut residues = vec![0; c.primes * n];
-        let mut values = vec![0; n];
+        let mut residues = Zeroizing::new(vec![0; c.primes * n]);
+        let mut values = Zeroizing::new(vec![0; n]);
+        let mut sum = Zeroizing::new(vec![0; n]);
         for (prime, row) in residues.chunks_mut(n).enumerate() {
             let ring = &self.parameters.rings()[prime];
             // Horner in s
             values.copy_from_slice(c.row(c.parts - 1, prime));
             for part in (0..c.parts - 1).rev() {
-                let mut sum = c.row(part, prime).to_vec();
+                sum.copy_from_slice(c.row(part, prime));
                 vector::dot(&ring.modulus, &[(&values, self.row(prime))], &mut sum);
                 values.copy_from_slice(&sum);
             }
             ring.backward(&mut values, row);
         }
         let coefficients = reconstruct(&self.parameters, &mut residues, c.primes);
-        values.zeroize();
-        residues.zeroize();
-        Ok(coefficients)
+        Ok(Zeroizing::new(coefficients))
     }
 
     /// A key for public-key encryption.
@@ -199,9 +221,9 @@ impl SecretKey {
         let mut noise = Stream::secret();
         let mut masked = Vec::with_capacity(random.len());
         for digit in 0..digits {
-            let mut error: Vec<i64> = (0..n).map(|_| noise.noise()).collect();
-            let mut rows = transform(parameters, all.len(), &error);
-            error.zeroize();
+            let error: Zeroizing<Vec<i64>> =
+                Zeroizing::new((0..n).map(|_| noise.noise()).collect());
+            let mut rows = std::mem::take(&mut *transform(parameters, all.len(), &error));
             for (prime, row) in rows.chunks_mut(n).enumerate() {
                 let m = &all[prime].modulus;
                 let at = (digit * all.len() + prime) * n;
@@ -269,15 +291,15 @@ impl PublicKey {
         let parameters = &self.0.parameters;
         let mut stream = Stream::secret();
         let n = parameters.ring_degree();
-        let mut message = parameters.embedding().encode(slots, scale)?;
-        let mut ephemeral = vec![0; n];
+        let mut message = Zeroizing::new(parameters.embedding().encode(slots, scale)?);
+        let mut ephemeral = Zeroizing::new(vec![0; n]);
         stream.ternary(&mut ephemeral);
-        for m in &mut message {
+        for m in message.iter_mut() {
             *m += stream.noise();
         }
-        let mut second: Vec<i64> = (0..n).map(|_| stream.noise()).collect();
+        let second: Zeroizing<Vec<i64>> = Zeroizing::new((0..n).map(|_| stream.noise()).collect());
         let primes = parameters.primes();
-        let mut factor = transform(parameters, primes, &ephemeral);
+        let factor = transform(parameters, primes, &ephemeral);
         let mut result = Ciphertext::empty(parameters, 2, primes, scale);
         result.data.as_flattened_mut()[..primes * n]
             .copy_from_slice(&transform(parameters, primes, &message));
@@ -294,26 +316,21 @@ impl PublicKey {
                 );
             }
         }
-        ephemeral.zeroize();
-        message.zeroize();
-        second.zeroize();
-        factor.zeroize();
         Ok(result)
     }
 }
 
 /// Values of small or encoded coefficients modulo the first `primes` primes.
-fn transform(parameters: &Parameters, primes: usize, coefficients: &[i64]) -> Vec<u64> {
+fn transform(parameters: &Parameters, primes: usize, coefficients: &[i64]) -> Zeroizing<Vec<u64>> {
     let n = parameters.ring_degree();
-    let mut data = vec![0; primes * n];
-    let mut residues = vec![0; n];
+    let mut data = Zeroizing::new(vec![0; primes * n]);
+    let mut residues = Zeroizing::new(vec![0; n]);
     for (ring, row) in parameters.all_rings().iter().zip(data.chunks_mut(n)) {
         for (r, &c) in residues.iter_mut().zip(coefficients) {
             *r = ring.modulus.reduce_signed(c);
         }
         ring.forward(&residues, row);
     }
-    residues.zeroize();
     data
 }
 

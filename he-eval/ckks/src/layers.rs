@@ -291,13 +291,17 @@ impl Evaluator {
                             bias.len()
                         ));
                     }
-                    if !step.is_normal() || bias.iter().any(|b| !b.is_finite()) {
-                        return fail("steps and biases must be finite numbers".into());
-                    }
                     shape.values = layer.outputs();
                     shape.scale /= step;
-                    let scaled = bias.iter().map(|b| b * shape.scale);
-                    shape.biases.push(scaled.collect());
+                    let scaled: Vec<f64> = bias.iter().map(|b| b * shape.scale).collect();
+                    let usable = step.is_normal() && *step > 0.0 && shape.scale.is_normal();
+                    if !usable || scaled.iter().any(|b| !b.is_finite()) {
+                        return fail(format!(
+                            "a step of {step:e} and its biases at scale {:e} must be finite, and the step above zero",
+                            shape.scale
+                        ));
+                    }
+                    shape.biases.push(scaled);
                 }
             }
         }
@@ -311,8 +315,11 @@ impl Evaluator {
     /// parts, both in one pass), as they are otherwise.
     ///
     /// # Errors
-    /// When there is no prime to rescale by, or three parts and no key.
+    /// When there is no prime to rescale by, three parts and no key, or the blocks are of other parameters.
     pub fn collect(&self, blocks: &Blocks, rescale: bool) -> Result<Collected, Error> {
+        if blocks.parameters != *self.parameters() {
+            return Err(Error::Mismatch("the blocks are of other parameters".into()));
+        }
         let ones: Vec<One<'_>> = (0..blocks.values)
             .map(|value| One { blocks, value })
             .collect();

@@ -53,15 +53,15 @@
 //! | [`noise`] | the noise that each operation adds |
 //!
 //! Every key and ciphertext has `to_bytes` and `from_bytes`. Bytes carry the fingerprint of their
-//! parameters; whatever is wrong with them is an error, found before memory is set aside.
+//! parameters; whatever is wrong with them is an error, and lengths are checked before memory is set aside.
 //!
 //! # The scheme
 //!
 //! Cheon, Kim, Kim & Song (2017) in residues (Cheon et al. 2018), on the ring of integers of
 //! `Q(ζ + ζ⁻¹)`, ζ of order 4N, which has N real slots where the usual ring of degree N has N/2 complex ones
 //! (Kim & Song 2018). An element `a_0 + Σ a_i (X^i + X^-i)` is transformed by one twist and a
-//! negacyclic transform of length N, so primes are 1 modulo 4N. Secrets are ternary, errors rounded
-//! normal of deviation [`NOISE_DEVIATION`]. Relinearisation takes one digit for each prime, with special
+//! negacyclic transform of length N, so primes are 1 modulo 4N. Secrets are ternary, errors centred
+//! binomial of deviation [`NOISE_DEVIATION`]. Relinearisation takes one digit for each prime, with special
 //! primes or, if there are none, with rescaling in the same pass, whose prime then does their work.
 //!
 //! # Security
@@ -74,8 +74,11 @@
 //!   noise, and with it about the key: CKKS is not secure under IND-CPA^D (Li & Micciancio 2021). Results
 //!   that leave the hands of the key's owner should come from [`SecretKey::decrypt_flooded`]. How many
 //!   bits are enough depends on how many results are shared; the function does not choose.
-//! - **Keys and noise** come from AES-256 in counter mode, seeded by the operating system. Secrets are
-//!   wiped when dropped.
+//! - **Keys and noise** come from AES-256 in counter mode, seeded by the operating system. Keys, noise and what
+//!   a decryption makes on the way are wiped when dropped; messages and results are the caller's.
+//! - **Assumptions** beyond ring learning with errors: the relinearisation key encrypts the square of the key
+//!   under itself (circular security), and the half of a ciphertext that is sent as a seed is uniform, that is,
+//!   AES with a public key behaves as a random function.
 //! - **No constant time** is claimed for anything.
 //!
 //! # Left out

@@ -176,12 +176,12 @@ impl Parameters {
         &self.0.pool
     }
 
-    /// Sets memory aside for `count` values of so many parts and primes, a bundle of ciphertexts or results
-    /// that lie block by block, so that the first batch is as fast as the later ones. All memory is kept
-    /// until the last clone of the parameters is dropped.
-    pub fn reserve(&self, count: usize, parts: usize, primes: usize) {
-        let rows = count * parts * primes * self.ring_degree() / BLOCK;
-        self.pool().reserve(rows, 1);
+    /// Sets memory aside for `count` bundles of ciphertexts, or results that lie block by block, of `rows` parts
+    /// modulo one prime each, so that the first batch is as fast as the later ones. All memory is kept until the
+    /// last clone of the parameters is dropped.
+    pub fn reserve(&self, rows: usize, count: usize) {
+        self.pool()
+            .reserve(rows * self.ring_degree() / BLOCK, count);
     }
 
     /// The rings of the ciphertext primes.

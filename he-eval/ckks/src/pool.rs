@@ -18,10 +18,10 @@ use crate::columns::{BLOCK, Row};
 #[derive(Default)]
 pub(crate) struct Pool(Mutex<HashMap<usize, Vec<Memory>>>);
 
-/// Words from a pool, which they go back to.
+/// Words, from a pool that they go back to or on their own.
 pub(crate) struct Buffer {
     memory: Memory,
-    pool: Arc<Pool>,
+    pool: Option<Arc<Pool>>,
 }
 
 /// Where words lie.
@@ -61,7 +61,7 @@ impl Pool {
             .and_then(Vec::pop);
         Buffer {
             memory: kept.unwrap_or_else(|| Memory::new(rows)),
-            pool: self.clone(),
+            pool: Some(self.clone()),
         }
     }
 
@@ -76,6 +76,17 @@ impl Pool {
                 }
             });
         });
+    }
+}
+
+impl Buffer {
+    /// Words that are given back to the system when they are dropped: for lengths that a stranger chose, since
+    /// a pool keeps what it has seen.
+    pub fn single(rows: usize) -> Self {
+        Self {
+            memory: Memory::new(rows),
+            pool: None,
+        }
     }
 }
 
@@ -100,7 +111,10 @@ impl DerefMut for Buffer {
 
 impl Clone for Buffer {
     fn clone(&self) -> Self {
-        let mut copy = self.pool.take(self.len());
+        let mut copy = match &self.pool {
+            Some(pool) => pool.take(self.len()),
+            None => Self::single(self.len()),
+        };
         copy.copy_from_slice(self);
         copy
     }
@@ -120,9 +134,10 @@ impl std::fmt::Debug for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        let Some(pool) = &self.pool else { return };
         let rows = self.len();
         let memory = std::mem::replace(&mut self.memory, Memory::Vector(Vec::new()));
-        let mut free = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = pool.0.lock().unwrap_or_else(PoisonError::into_inner);
         free.entry(rows).or_default().push(memory);
     }
 }
@@ -140,6 +155,8 @@ mod tests {
         let again = pool.take(3);
         assert_eq!(again.as_ptr(), address);
         assert_ne!(pool.take(3).as_ptr(), address);
+        drop(Buffer::single(3).clone());
+        assert_eq!(pool.0.lock().unwrap()[&3].len(), 1, "only its own");
         pool.reserve(3, 4);
         let kept = pool.0.lock().unwrap()[&3].len();
         assert_eq!(kept, 4);

@@ -179,13 +179,13 @@ fn root(modulus: &Modulus, n: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::modulus::primes;
     use rand::Rng;
 
     /// The product of two elements, term by term: (X^i + X^-i)(X^j + X^-j) = X^(i+j) + … .
-    fn schoolbook(m: &Modulus, a: &[u64], b: &[u64]) -> Vec<u64> {
+    pub(crate) fn schoolbook(m: &Modulus, a: &[u64], b: &[u64]) -> Vec<u64> {
         let n = a.len();
         // all 2N coefficients of both
         let full = |a: &[u64]| {

@@ -300,3 +300,129 @@ impl Work {
         self.extended.resize(digits * n, 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Evaluator, Literal, SecretKey, modulus::Modulus, ring::tests::schoolbook};
+
+    const N: usize = 32;
+
+    /// Coefficients of values modulo prime `index`.
+    fn coefficients(p: &Parameters, index: usize, values: &[u64]) -> Vec<u64> {
+        let mut result = vec![0; N];
+        p.all_rings()[index].backward(&mut values.to_vec(), &mut result);
+        result
+    }
+
+    /// The number around zero with these residues, by the Chinese remainder theorem in wide integers.
+    fn number(residues: &[(Modulus, u64)]) -> i128 {
+        let product: i128 = residues.iter().map(|(m, _)| i128::from(m.q)).product();
+        let sum: i128 = residues
+            .iter()
+            .map(|(m, residue)| {
+                let q = i128::from(m.q);
+                let others = product / q;
+                let inverse = m.inverse((others % q) as u64);
+                others * i128::from(m.mul(*residue, inverse))
+            })
+            .sum();
+        let rest = sum % product;
+        if rest > product / 2 {
+            rest - product
+        } else {
+            rest
+        }
+    }
+
+    /// Steps 1 to 3 of the module, polynomial by polynomial.
+    fn expected(c: &Ciphertext, key: &RelinearisationKey, rescale: bool) -> Vec<u64> {
+        let p = &c.parameters;
+        let all = p.all_rings().len();
+        let special = p.primes()..all;
+        let kept = c.primes - usize::from(rescale);
+        let dropped: Vec<usize> = special.clone().chain(kept..c.primes).collect();
+        let digits: Vec<Vec<i64>> = (0..c.primes)
+            .map(|i| {
+                let row = coefficients(p, i, c.row(2, i));
+                row.iter().map(|&x| p.modulus(i).centred(x)).collect()
+            })
+            .collect();
+        let mut result = Vec::new();
+        for part in 0..2 {
+            let sums: Vec<Vec<u64>> = (0..all)
+                .map(|index| {
+                    let m = p.modulus(index);
+                    let mut sum = vec![0; N];
+                    if index < c.primes {
+                        let row = coefficients(p, index, c.row(part, index));
+                        let factor = special_product(p, m);
+                        sum = row.iter().map(|&x| m.mul(x, factor)).collect();
+                    }
+                    for (i, digits) in digits.iter().enumerate() {
+                        let digits: Vec<u64> = digits.iter().map(|&d| m.reduce_signed(d)).collect();
+                        let (masked, random) = key.rows(i, index);
+                        let half = if part == 0 { masked } else { random };
+                        let product = schoolbook(m, &digits, &coefficients(p, index, half));
+                        for (s, x) in sum.iter_mut().zip(product) {
+                            *s = m.add(*s, x);
+                        }
+                    }
+                    sum
+                })
+                .collect();
+            for index in 0..kept {
+                let m = p.modulus(index);
+                let q = i128::from(m.q);
+                let divisor = dropped
+                    .iter()
+                    .fold(1, |d, &i| m.mul(d, m.reduce(p.modulus(i).q)));
+                let quotient: Vec<u64> = (0..N)
+                    .map(|j| {
+                        let rests: Vec<(Modulus, u64)> = dropped
+                            .iter()
+                            .map(|&i| (*p.modulus(i), sums[i][j]))
+                            .collect();
+                        let rest = if rests.is_empty() { 0 } else { number(&rests) };
+                        let difference = m.sub(sums[index][j], rest.rem_euclid(q) as u64);
+                        m.mul(difference, m.inverse(divisor))
+                    })
+                    .collect();
+                result.extend(quotient);
+            }
+        }
+        result
+    }
+
+    #[test]
+    fn every_residue_is_that_of_schoolbook_arithmetic() {
+        for special in [&[][..], &[20], &[20, 21]] {
+            let parameters = Parameters::toy(&Literal {
+                ring_degree: N,
+                prime_bits: vec![22, 20, 21],
+                special_bits: special.to_vec(),
+            })
+            .unwrap();
+            let secret = SecretKey::generate(&parameters);
+            let key = secret.relinearisation_key();
+            let evaluator = Evaluator::new(&parameters, Some(key.clone())).unwrap();
+            for primes in [3, 2] {
+                let c = secret.encrypt(&[1.0, -3.0], 1e4, primes).unwrap().expand();
+                let square = evaluator.multiply(&c, &c).unwrap();
+                for rescale in [false, true] {
+                    let found = if rescale {
+                        evaluator.rescale(&square).unwrap()
+                    } else {
+                        evaluator.relinearise(&square).unwrap()
+                    };
+                    let rows = (0..2).flat_map(|part| (0..found.primes).map(move |i| (part, i)));
+                    let found: Vec<u64> = rows
+                        .flat_map(|(part, i)| coefficients(&parameters, i, found.row(part, i)))
+                        .collect();
+                    let expected = expected(&square, &key, rescale);
+                    assert_eq!(found, expected, "{primes} primes, special {special:?}");
+                }
+            }
+        }
+    }
+}

@@ -110,8 +110,29 @@ fn other_parameters_versions_and_residues_are_refused() {
         changed = bytes.clone();
         let end = changed.len();
         changed[end - 5..].fill(255);
-        assert!(text(&changed, &p).contains("not below its prime"));
+        let reason = text(&changed, &p);
+        let known = ["not below its prime", "none of -1, 0 and 1"];
+        assert!(known.iter().any(|known| reason.contains(known)), "{reason}");
     }
+}
+
+#[test]
+fn a_secret_key_of_zeros_is_refused() {
+    let p = parameters(33);
+    let mut bytes = SecretKey::generate(&p).to_bytes();
+    let header = bytes.len() - p.ring_degree();
+    bytes[header..].fill(1);
+    let reason = SecretKey::from_bytes(&p, &bytes).err().unwrap().to_string();
+    assert!(reason.contains("zero"), "{reason}");
+}
+
+#[test]
+fn a_public_key_works_after_reading() {
+    let p = parameters(40);
+    let secret = SecretKey::generate(&p);
+    let key = PublicKey::from_bytes(&p, &secret.public_key().to_bytes()).unwrap();
+    let found = secret.decrypt(&key.encrypt(&[0.5], 1e9).unwrap()).unwrap();
+    assert!((found[0] - 0.5).abs() < 1e-4, "{}", found[0]);
 }
 
 #[test]

@@ -173,11 +173,18 @@ fn flooding_hides_the_low_bits_only() {
     let (p, secret, _) = setup(&literal(1024, &[45], &[]));
     let x = slots(1024, 6);
     let c = secret.encrypt(&x, SCALE, 1).unwrap().expand();
-    let found = secret.decrypt_flooded(&c, 10).unwrap();
+    let own = noise::fresh(&Sizes::from(&p));
+    let flooded = || secret.decrypt_flooded(&c, own, 10).unwrap();
+    let found = flooded();
     let squares = found.iter().zip(&x).map(|(a, b)| (a - b).powi(2));
     let error = (squares.sum::<f64>() / 1024.0).sqrt() * SCALE;
-    let expected = 1024.0 * noise::fresh(&Sizes::from(&p));
+    let expected = 1024.0 * own;
     assert!((0.8..1.25).contains(&(error / expected)), "{error}");
+    assert_ne!(found, flooded(), "fresh noise each time");
+    for (noise, bits) in [(f64::NAN, 1), (-1.0, 1), (1.0, 2000)] {
+        let refused = secret.decrypt_flooded(&c, noise, bits);
+        assert!(matches!(refused, Err(Error::Flood { .. })));
+    }
 }
 
 #[test]

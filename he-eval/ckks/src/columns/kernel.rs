@@ -10,8 +10,13 @@ use super::{
 use crate::modulus::Modulus;
 
 /// Instructions that the inner loops use. All give the same numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
+///
+/// There is no kernel that the processor lacks: they come from [`Kernel::available`] and [`Kernel::best`] alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Kernel(Level);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
     /// Plain Rust.
     Portable,
     /// Products in vectors of 256 bits.
@@ -25,16 +30,16 @@ pub enum Kernel {
 impl Kernel {
     /// The kernels that this processor has, slowest first.
     pub fn available() -> Vec<Self> {
-        let mut found = vec![Self::Portable];
+        let mut found = vec![Self(Level::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
             if avx2::available() {
-                found.push(Self::Avx2);
+                found.push(Self(Level::Avx2));
             }
             if avx512::available() {
-                found.push(Self::Avx512);
+                found.push(Self(Level::Avx512));
                 if amx::available() {
-                    found.push(Self::Amx);
+                    found.push(Self(Level::Amx));
                 }
             }
         }
@@ -43,22 +48,22 @@ impl Kernel {
 
     /// The fastest of them.
     pub fn best() -> Self {
-        Self::available().pop().unwrap_or(Self::Portable)
+        Self::available().pop().unwrap_or(Self(Level::Portable))
     }
 
     /// What reports call it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Portable => "portable",
-            Self::Avx2 => "AVX2",
-            Self::Avx512 => "AVX-512 VNNI",
-            Self::Amx => "AMX int8",
+        match self.0 {
+            Level::Portable => "portable",
+            Level::Avx2 => "AVX2",
+            Level::Avx512 => "AVX-512 VNNI",
+            Level::Amx => "AMX int8",
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     fn wide(self) -> bool {
-        matches!(self, Self::Avx512 | Self::Amx)
+        matches!(self.0, Level::Avx512 | Level::Amx)
     }
 
     /// `a · b` or `2 a · b` modulo the prime.
@@ -112,14 +117,14 @@ impl Kernel {
             quads,
         };
         #[cfg(target_arch = "x86_64")]
-        match self {
+        match self.0 {
             // a tile of the matrix unit that is half empty takes as long as a full one
-            Self::Amx if 4 * gather.used > 3 * CHUNK => {
+            Level::Amx if 4 * gather.used > 3 * CHUNK => {
                 return amx::product(&operands, panel, sums);
             }
-            Self::Amx | Self::Avx512 => return avx512::product(&operands, sums),
-            Self::Avx2 => return avx2::product(&operands, sums),
-            Self::Portable => {}
+            Level::Amx | Level::Avx512 => return avx512::product(&operands, sums),
+            Level::Avx2 => return avx2::product(&operands, sums),
+            Level::Portable => {}
         }
         let _ = panel;
         portable::product(&operands, sums);
@@ -138,9 +143,15 @@ impl Kernel {
     /// Gives back what a run on this thread held.
     pub(super) fn release(self) {
         #[cfg(target_arch = "x86_64")]
-        if self == Self::Amx {
+        if self.0 == Level::Amx {
             amx::release();
         }
+    }
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 

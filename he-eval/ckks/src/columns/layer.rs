@@ -189,15 +189,15 @@ impl Layer {
 /// Largest `Σ |w| · 255` of one limb, in bits: four bytes of such sums fit in 53.
 const MAX_SUM_BITS: u32 = 28;
 /// Largest weight.
-const MAX_WEIGHT: i32 = 32_000;
+const MAX_WEIGHT: u32 = 32_000;
 
 fn check(inputs: usize, outputs: usize, matrices: &[Matrix], tiles: &[Tile]) -> Result<(), Error> {
     let fail = |text: String| Err(Error::Layer(text));
     for (index, matrix) in matrices.iter().enumerate() {
-        if matrix.data.len() != matrix.rows * matrix.columns {
+        if matrix.rows.checked_mul(matrix.columns) != Some(matrix.data.len()) {
             return fail(format!("matrix {index} has {} weights", matrix.data.len()));
         }
-        if let Some(w) = matrix.data.iter().find(|w| w.abs() > MAX_WEIGHT) {
+        if let Some(w) = matrix.data.iter().find(|w| w.unsigned_abs() > MAX_WEIGHT) {
             return fail(format!("weight {w} is beyond {MAX_WEIGHT}"));
         }
     }
@@ -283,7 +283,7 @@ fn combined(
     place: &impl Fn(&u32) -> u32,
     columns: usize,
 ) -> Matrix {
-    let mut data = Vec::new();
+    let mut data: Vec<i32> = Vec::new();
     for tile in group {
         let matrix = &matrices[tile.matrix];
         for row in matrix.data.chunks(matrix.columns.max(1)) {
@@ -292,13 +292,14 @@ fn combined(
             for (w, input) in row.iter().zip(&tile.inputs) {
                 // an input may come twice, and its weights add up
                 if let Some(slot) = data[first..].get_mut(place(input) as usize) {
-                    *slot += w;
+                    // what is too large stays too large, and is refused
+                    *slot = slot.saturating_add(*w);
                 }
             }
         }
     }
     Matrix {
-        rows: data.len() / columns.max(1),
+        rows: group.iter().map(|tile| tile.outputs.len()).sum(),
         columns,
         data,
     }
@@ -389,6 +390,14 @@ impl Packed {
         let tile = row / ROWS * self.chunks + chunk;
         let at = (tile * ROWS + row % ROWS) * 4 * CHUNK;
         &self.limbs[limb][at..at + 4 * CHUNK]
+    }
+
+    /// The weights of [`ROWS`] rows and one chunk, row after row.
+    #[cfg(target_arch = "x86_64")]
+    pub fn rows(&self, limb: usize, row_tile: usize, chunk: usize) -> &[i8] {
+        let size = ROWS * 4 * CHUNK;
+        let at = (row_tile * self.chunks + chunk) * size;
+        &self.limbs[limb][at..at + size]
     }
 
     /// Largest `Σ |w| · 255` of one row; of both limbs together, since they meet in one sum.

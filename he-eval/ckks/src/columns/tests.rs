@@ -210,6 +210,59 @@ fn every_kernel_computes_dense_layers_exactly() {
 }
 
 #[test]
+fn sums_may_be_as_large_as_a_layer_allows() {
+    let mut rng = StdRng::seed_from_u64(6);
+    // 127 · 255 · 8288 is just below 2^28
+    let columns = 8288;
+    for (bits, fill) in [
+        (49, Fill::Largest),
+        (49, Fill::Smallest),
+        (40, Fill::Largest),
+    ] {
+        let m = modulus(bits);
+        let case = Case::dense(&mut rng, columns, 1, 127, fill);
+        let layer = case.layer();
+        assert_eq!(layer.sum_bits, 28);
+        let steps = [Step::Linear {
+            layer: &layer,
+            bias: &[m.value() - 1],
+        }];
+        let input = rows(&mut rng, &m, 2, fill);
+        let inputs: Vec<Row> = input.into_iter().cycle().take(2 * columns).collect();
+        let own: Vec<Row> = inputs.iter().step_by(2).copied().collect();
+        let expected = case.expected(&m, &own, &[m.value() - 1]);
+        for kernel in Kernel::available() {
+            let found = run(kernel, &m, &steps, &inputs, 2);
+            assert_eq!(found[0], expected[0], "{kernel:?}, {bits} bits");
+        }
+    }
+}
+
+#[test]
+fn a_position_outside_the_image_has_its_bias_alone() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let m = modulus(40);
+    // the windows at the corners lie in the padding whole, and sixteen channels are a group of their own
+    let case = Case::convolution(&mut rng, (1, 3), (2, 1, 2), 16);
+    let outputs = case.outputs;
+    let layer = case.layer();
+    let inputs = rows(&mut rng, &m, 2 * case.inputs, Fill::Random);
+    let bias: Vec<u64> = (0..outputs as u64).collect();
+    let steps = [Step::Linear {
+        layer: &layer,
+        bias: &bias,
+    }];
+    let own: Vec<Row> = inputs.iter().step_by(2).copied().collect();
+    let expected = case.expected(&m, &own, &bias);
+    for kernel in Kernel::available() {
+        let found = run(kernel, &m, &steps, &inputs, 2 * outputs);
+        for (found, expected) in found.iter().step_by(2).zip(&expected) {
+            assert_eq!(found, expected, "{kernel:?}");
+        }
+    }
+}
+
+#[test]
 fn a_run_of_layers_and_squares_is_what_its_steps_are() {
     let mut rng = StdRng::seed_from_u64(2);
     for bits in [36, 48] {
@@ -312,6 +365,7 @@ fn a_malformed_layer_is_refused() {
     assert!(fails(&|c| c.tiles[0].matrix = 1).contains("uses matrix 1"));
     assert!(fails(&|c| c.tiles[0].inputs.push(0)).contains("does not fit"));
     assert!(fails(&|c| c.matrices[0].data[0] = 40_000).contains("beyond"));
+    assert!(fails(&|c| c.matrices[0].data[0] = i32::MIN).contains("beyond"));
     assert!(fails(&|c| c.matrices[0].data.truncate(7)).contains("has 7 weights"));
     let huge = Matrix {
         rows: 1,

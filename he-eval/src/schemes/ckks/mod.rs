@@ -39,7 +39,6 @@ use crate::{
     quantise::{self, Grid},
     scheme::Scheme,
     schemes::{Job, Prepared, Under, Yardstick, clear},
-    security,
 };
 use server::Program;
 
@@ -77,7 +76,8 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
     };
     let scheme = Ckks::new(&grid, &chosen, job.options.toy)?;
     let graph = grid.graph;
-    let memory_bytes = scheme.program.memory_bytes(&scheme.parameters);
+    let images = job.images.min(scheme.slots());
+    let memory_bytes = scheme.program.memory_bytes(&scheme.parameters, images);
     let log2_qp = scheme.parameters.log2_qp();
     let security_bits = EncryptionPlan::check(chosen.ring_degree, log2_qp, memory_bytes)?;
     let mut plan = Plan::new("ckks", job, &graph, scheme.slots());
@@ -124,11 +124,12 @@ impl Ckks {
     /// # Errors
     /// When parameters are below 128-bit security and `toy` is false, or a layer is malformed.
     pub fn new(grid: &Grid, plan: &CkksPlan, toy: bool) -> Result<Self, EvalError> {
-        let literal = plan.literal();
-        let parameters = Parameters::toy(&literal).map_err(library)?;
-        if !toy {
-            security::check(plan.ring_degree, parameters.log2_qp())?;
-        }
+        let made = if toy {
+            Parameters::toy(&plan.literal())
+        } else {
+            Parameters::new(&plan.literal())
+        };
+        let parameters = made.map_err(library)?;
         let program = Program::new(grid, plan)?;
         Ok(Self {
             parameters,

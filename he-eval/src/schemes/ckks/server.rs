@@ -1,6 +1,6 @@
 //! The server: the evaluation key and the program, no secret.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use cryptodl_ckks::{
     Bundle, Ciphertext, Evaluator, Inputs, Parameters, SeededBatch, Stage,
@@ -107,26 +107,61 @@ impl Program {
         })
     }
 
+    /// How many buffers of so many rows the layers need at the same time: the results of one, its blocks, and the
+    /// results of the one before.
+    fn buffers(&self, primes: usize) -> HashMap<usize, usize> {
+        let mut needed = HashMap::new();
+        let mut inputs = None;
+        for (group, (values, parts, before, after)) in self.groups.iter().zip(self.results(primes))
+        {
+            let left = if before > after { 2 } else { parts };
+            let results = values * left * after;
+            let blocks = match group {
+                Group::Polynomial { .. } => None,
+                _ => Some(values * parts * before),
+            };
+            let together: Vec<usize> = [inputs, blocks, Some(results)]
+                .into_iter()
+                .flatten()
+                .collect();
+            for rows in &together {
+                let count = together.iter().filter(|other| *other == rows).count();
+                let most = needed.entry(*rows).or_insert(0);
+                *most = count.max(*most);
+            }
+            inputs = Some(results);
+        }
+        needed
+    }
+
     /// Sets aside the memory that a batch needs.
     pub fn reserve(&self, parameters: &Parameters) {
-        for (values, parts, before, after) in self.results(parameters.primes()) {
-            parameters.reserve(values, parts, before);
-            let parts = if before > after { 2 } else { parts };
-            parameters.reserve(values, parts, after);
+        for (rows, count) in self.buffers(parameters.primes()) {
+            parameters.reserve(rows, count);
         }
     }
 
-    /// Peak bytes of keys and ciphertexts: all results are kept for the next batch.
-    pub fn memory_bytes(&self, parameters: &Parameters) -> usize {
+    /// Peak bytes of keys, ciphertexts and pixels: all buffers are kept for the next batch. `images` are those of
+    /// one batch.
+    pub fn memory_bytes(&self, parameters: &Parameters, images: usize) -> usize {
         let row = parameters.ring_degree() * size_of::<u64>();
         let primes = parameters.primes();
+        let pixels = self.inputs * images * size_of::<u32>();
         // the inputs as the client makes them, and as they are sent
         let inputs = 2 * self.inputs * primes * row;
-        let results = self.results(primes);
-        let all: usize = results
-            .map(|(values, parts, before, after)| values * row * (parts * before + parts * after))
+        let layers: usize = self
+            .buffers(primes)
+            .iter()
+            .map(|(rows, count)| rows * count * row)
             .sum();
-        inputs + all + primes * primes * 2 * row
+        // copies of what goes into a polynomial, its results, and both as they lie in bundles
+        let polynomials = self.groups.iter().zip(self.results(primes));
+        let polynomials: usize = polynomials
+            .filter(|(group, _)| matches!(group, Group::Polynomial { .. }))
+            .map(|(_, (values, _, before, after))| values * (2 * before + 2 * after) * row)
+            .sum();
+        let keys = (2 * primes + 1) * primes * row;
+        pixels + inputs + layers + polynomials + keys
     }
 }
 
@@ -254,6 +289,34 @@ impl CkksServer {
     }
 }
 
+/// Values in the piece of memory that they were made in: all of it, in its order.
+fn whole(inputs: &[CkksValue]) -> Result<Inputs<'_>, EvalError> {
+    let in_order = |same: &dyn Fn(usize, &CkksValue) -> bool, expected: usize| {
+        let all = inputs.iter().enumerate();
+        if inputs.len() == expected && all.into_iter().all(|(i, value)| same(i, value)) {
+            return Ok(());
+        }
+        let got = inputs.len();
+        Err(EvalError::WrongInputs { expected, got })
+    };
+    match inputs.first() {
+        Some(CkksValue::Sent(batch, _)) => {
+            let same = |i: usize, value: &CkksValue| matches!(value, CkksValue::Sent(other, index) if *index == i && Arc::ptr_eq(other, batch));
+            in_order(&same, batch.len())?;
+            Ok((&**batch).into())
+        }
+        Some(CkksValue::Full(bundle, _)) => {
+            let same = |i: usize, value: &CkksValue| matches!(value, CkksValue::Full(other, index) if *index == i && Arc::ptr_eq(other, bundle));
+            in_order(&same, bundle.len())?;
+            Ok((&**bundle).into())
+        }
+        None => {
+            let (expected, got) = (1, 0);
+            Err(EvalError::WrongInputs { expected, got })
+        }
+    }
+}
+
 impl Server for CkksServer {
     type Weight = f64;
     type Value = CkksValue;
@@ -264,7 +327,11 @@ impl Server for CkksServer {
         inputs: Vec<CkksValue>,
         observe: Observe<'_>,
     ) -> Result<(usize, Vec<CkksValue>), EvalError> {
-        let first = self.program.nodes - nodes.len();
+        let first = self
+            .program
+            .nodes
+            .checked_sub(nodes.len())
+            .ok_or_else(|| EvalError::Library("these nodes are of another network".into()))?;
         let mut at = 0;
         let found = self
             .program
@@ -281,21 +348,7 @@ impl Server for CkksServer {
             Group::Linear(_) | Group::Square { .. } => {
                 let rescale = group.levels() > 0;
                 let nodes = &nodes[..count];
-                // values come whole, in their order: that is how they were made
-                match inputs.first() {
-                    Some(CkksValue::Sent(batch, _)) => {
-                        self.run(nodes, first, rescale, (&**batch).into(), observe)?
-                    }
-                    Some(CkksValue::Full(bundle, _)) => {
-                        self.run(nodes, first, rescale, (&**bundle).into(), observe)?
-                    }
-                    None => {
-                        return Err(EvalError::WrongInputs {
-                            expected: 1,
-                            got: 0,
-                        });
-                    }
-                }
+                self.run(nodes, first, rescale, whole(&inputs)?, observe)?
             }
             Group::Polynomial {
                 polynomials,

@@ -11,14 +11,14 @@ use crate::{Layer, Network, Nonlinearity};
 use approx::Activation;
 
 pub(super) const NAME: &str = "compact";
-pub(super) const SUMMARY: &str = "accurate and fast: conv 5×5 (20) → pool 3 → act → conv 3×3 (40) → pool 2 → act → dense 96 → act → dense 10";
+pub(super) const SUMMARY: &str = "accurate and fast: conv 5×5 (24) → pool 3 → act → conv 5×5 (72) → pool 2 → act → dense 128 → act → dense 10";
 
 pub(super) fn network() -> Network {
     let (input, normalisation) = super::digits();
     let activation = || Layer::Activation(Nonlinearity::Exact(Activation::Relu));
-    let convolution = |out_channels, kernel| Layer::Convolution {
+    let convolution = |out_channels| Layer::Convolution {
         out_channels,
-        kernel,
+        kernel: 5,
         stride: 1,
         padding: 0,
     };
@@ -31,15 +31,15 @@ pub(super) fn network() -> Network {
         input,
         normalisation,
         layers: vec![
-            convolution(20, 5), // [20, 24, 24]
-            pool(3),            // [20, 8, 8]
+            convolution(24), // [24, 24, 24]
+            pool(3),         // [24, 8, 8]
             Layer::BatchNorm,
             activation(),
-            convolution(40, 3), // [40, 6, 6]
-            pool(2),            // [40, 3, 3]
+            convolution(72), // [72, 4, 4]
+            pool(2),         // [72, 2, 2]
             Layer::BatchNorm,
             activation(),
-            Layer::Dense { outputs: 96 },
+            Layer::Dense { outputs: 128 },
             Layer::BatchNorm,
             activation(),
             Layer::Dense { outputs: 10 },
@@ -50,7 +50,7 @@ pub(super) fn network() -> Network {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn activations_have_1736_outputs() {
-        assert_eq!(super::network().activation_outputs(), 1280 + 360 + 96);
+    fn activations_have_1952_outputs() {
+        assert_eq!(super::network().activation_outputs(), 1536 + 288 + 128);
     }
 }

@@ -11,7 +11,7 @@
 use std::{arch::asm, sync::LazyLock};
 
 use super::super::{
-    Quad, Sums,
+    BLOCK, Quad, Sums,
     kernel::Operands,
     layer::{CHUNK, ROWS},
 };
@@ -138,23 +138,23 @@ pub(in super::super) fn product(operands: &Operands<'_>, panel: &mut Vec<Quad>, 
                 zero();
                 for (limb, plane) in operands.limbs(s) {
                     for (chunk, start) in starts.iter().enumerate() {
-                        let columns = start[plane].0[16 * half..].as_ptr();
                         // all 16 rows of the tile lie in `start`, `planes` quads apart
-                        load_columns(columns.cast(), planes * size_of::<Quad>());
+                        let columns = start.as_ptr().wrapping_add(plane).cast::<u8>();
+                        let half = columns.wrapping_add(size_of::<Quad>() / 2 * half);
+                        load_columns(half.cast(), planes * size_of::<Quad>());
                         for tile in 0..held {
-                            let rows = matrix.row(limb, (first + tile) * ROWS, chunk);
+                            let rows = matrix.rows(limb, first + tile, chunk);
                             multiply_add(tile, rows.as_ptr());
                         }
                     }
                 }
                 for tile in 0..held {
-                    let to = &mut sums[(first + tile) * ROWS * count + s];
-                    // 16 rows of sums follow, `count` apart
-                    keep(
-                        tile,
-                        to.0[16 * half..].as_mut_ptr(),
-                        count * size_of::<Sums>(),
-                    );
+                    // 16 rows of sums follow, `count` apart; there are as many, see above
+                    let to = sums
+                        .as_mut_ptr()
+                        .wrapping_add((first + tile) * ROWS * count + s);
+                    let half = to.cast::<i32>().wrapping_add(BLOCK / 2 * half);
+                    keep(tile, half, count * size_of::<Sums>());
                 }
             }
         }
