@@ -314,6 +314,7 @@ fn filled(planned: EncryptedRow, measured: &Measurement) -> EncryptedRow {
         images_per_hour: Some(measured.images_per_hour),
         threads: Some(measured.threads),
         peak_rss_bytes: measured.peak_rss_bytes.map(|bytes| bytes as u64),
+        predicted_memory_bytes: measured.predicted_memory_bytes.map(|bytes| bytes as u64),
         ciphertext_bytes: Some(measured.ciphertext_bytes as u64),
         key_bytes: Some(measured.key_bytes as u64),
         noise_bits_left: measured.noise_bits_left,

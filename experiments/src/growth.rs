@@ -178,11 +178,7 @@ fn measure(point: &GrowthRow, threads: Option<usize>, seed: u64) -> Result<Growt
         bar.set_message(at.stage);
     });
     bar.finish_and_clear();
-    let memory = evaluator.plan().encryption.as_ref();
-    Ok(GrowthRow {
-        predicted_memory_bytes: memory.map(|plan| plan.memory_bytes as u64),
-        ..filled(point.clone(), &measured?)
-    })
+    Ok(filled(point.clone(), &measured?))
 }
 
 fn filled(point: GrowthRow, measured: &Measurement) -> GrowthRow {
@@ -200,6 +196,7 @@ fn filled(point: GrowthRow, measured: &Measurement) -> GrowthRow {
         predicted_infer_s: measured.predicted_infer_s,
         decrypt_s: Some(measured.decrypt_s),
         peak_rss_bytes: measured.peak_rss_bytes.map(|bytes| bytes as u64),
+        predicted_memory_bytes: measured.predicted_memory_bytes.map(|bytes| bytes as u64),
         precision_bits: measured.precision_bits,
         predicted_precision_bits: measured.predicted_precision_bits,
         agreement: measured.agreement,

@@ -10,7 +10,7 @@
 use crate::commands::data::Source;
 use crate::commands::encrypt::line;
 use crate::commands::reproduce::Arguments;
-use crate::evaluation::{EvaluationFlags, Model, check_dataset, models_in, scheme_names};
+use crate::evaluation::{EvaluationFlags, Model, check_dataset, models_in};
 use crate::fitting;
 use crate::records::{Record, Table};
 use crate::report;
@@ -19,6 +19,7 @@ use crate::run_folder::RunFolder;
 use crate::training::TrainPoint;
 use anyhow::{Context, Result, bail};
 use approx::Interval;
+use cryptodl_he_eval::schemes;
 use serde_json::json;
 use std::fs;
 
@@ -122,13 +123,14 @@ fn evaluate(
         .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
     let mut table: Table<EncryptedRow> = run.table()?;
     for model in models {
-        for scheme in scheme_names(&["all".to_string()])? {
-            // an activation that stayed exact is a baseline, which only the first scheme can evaluate
-            let highest = if scheme == "ckks" { usize::MAX } else { 4 };
-            if scheme != "clear" && model.degree().is_none_or(|degree| degree > highest) {
+        for scheme in schemes() {
+            // what is no polynomial is a baseline, for the scheme that takes any function
+            let takes = |most| model.degree().is_some_and(|degree| degree <= most);
+            if !scheme.max_degree.is_none_or(takes) {
                 continue;
             }
-            model.record(&scheme, evaluation, source, run, &mut table, true)?;
+            let scheme = scheme.name;
+            model.record(scheme, evaluation, source, run, &mut table, true)?;
             if let Some(row) = table
                 .rows()
                 .iter()

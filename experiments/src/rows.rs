@@ -150,6 +150,8 @@ pub struct EncryptedRow {
     pub images_per_hour: Option<f64>,
     pub threads: Option<usize>,
     pub peak_rss_bytes: Option<u64>,
+    #[serde(default)]
+    pub predicted_memory_bytes: Option<u64>,
     pub ciphertext_bytes: Option<u64>,
     pub key_bytes: Option<u64>,
     pub noise_bits_left: Option<f64>,
@@ -196,6 +198,7 @@ impl Record for EncryptedRow {
         "images_per_hour",
         "threads",
         "peak_rss_bytes",
+        "predicted_memory_bytes",
         "ciphertext_bytes",
         "key_bytes",
         "noise_bits_left",

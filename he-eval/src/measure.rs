@@ -51,8 +51,11 @@ pub struct Measurement {
     pub images_per_hour_end_to_end: Option<f64>,
     /// Threads.
     pub threads: usize,
-    /// Peak resident memory of the encrypted part of the run.
+    /// Peak resident memory of the encrypted part of the run, with what the process held before.
     pub peak_rss_bytes: Option<usize>,
+    /// Peak of keys, ciphertexts and pixels that the plan predicted.
+    #[serde(default)]
+    pub predicted_memory_bytes: Option<usize>,
     /// Input ciphertexts of one batch, all plaintext moduli, as sent.
     pub ciphertext_bytes: usize,
     /// Evaluation keys, in memory.
@@ -250,6 +253,7 @@ impl Evaluator {
                 capacity / (result.encrypt_s + result.infer_s + result.decrypt_s) * 3600.0,
             ),
             peak_rss_bytes: system::peak_rss_bytes(),
+            predicted_memory_bytes: Some(encryption.memory_bytes),
             ciphertext_bytes: encryption.ciphertext_bytes,
             key_bytes: encryption.key_bytes,
             noise_bits_left: result.noise_bits_left,

@@ -83,8 +83,9 @@ pub fn summary(rows: &Rows, manifest: &Manifest) -> Result<String> {
     writeln!(
         text,
         "\n{}, {} cores, run `{}` of {}, by `{}`. Integer: the quantised weights without encryption. \
-         Agreement: share of images with the same answer as those. Images/h: full batches over server time; end to end: over encryption, \
-         server time and decryption.{}",
+         Agreement: share of images with the same answer as those. Server time is that of all these images; \
+         images/h: full batches over server time (the last batch of a test set is partly empty); end to end: over encryption, server time \
+         and decryption.{}",
         manifest.cpu,
         manifest.cores,
         manifest.run_id,
@@ -228,6 +229,7 @@ fn sizes(encrypted: &[&EncryptedRow]) -> String {
                 row.ciphertext_bytes.map_or("–".to_string(), bytes),
                 row.key_bytes.map_or("–".to_string(), bytes),
                 row.peak_rss_bytes.map_or("–".to_string(), bytes),
+                row.predicted_memory_bytes.map_or("–".to_string(), bytes),
                 shown(row.noise_bits_left, |bits| format!("{bits:.1}")),
                 shown(row.precision_bits, |bits| format!("{bits:.1}")),
                 shown(row.predicted_precision_bits, |bits| format!("{bits:.1}")),
@@ -247,6 +249,7 @@ fn sizes(encrypted: &[&EncryptedRow]) -> String {
         "ciphertexts a batch",
         "keys",
         "peak memory",
+        "predicted",
         "noise bits left",
         "precision (bits)",
         "predicted",

@@ -52,8 +52,9 @@ impl Evaluator {
     pub fn add(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, Error> {
         self.check(a)?;
         self.check(b)?;
-        // `!(a <= b)`, so that scales that are no numbers are refused, too
-        if !((a.scale / b.scale - 1.0).abs() <= SCALE_TOLERANCE) {
+        let apart = (a.scale / b.scale - 1.0).abs();
+        // scales that are no numbers are refused, too
+        if apart.is_nan() || apart > SCALE_TOLERANCE {
             return Err(Error::Mismatch(format!(
                 "scales 2^{:.3} and 2^{:.3}",
                 a.scale.log2(),

@@ -63,6 +63,7 @@
 //! negacyclic transform of length N, so primes are 1 modulo 4N. Secrets are ternary, errors centred
 //! binomial of deviation [`NOISE_DEVIATION`]. Relinearisation takes one digit for each prime, with special
 //! primes or, if there are none, with rescaling in the same pass, whose prime then does their work.
+//! A layer has one step for all its weights: scales by channel would have to be put right by a product of their own.
 //!
 //! # Security
 //!
@@ -90,6 +91,10 @@
     clippy::inline_always,
     reason = "modular arithmetic of a few instructions, in loops where a call would cost more than its body"
 )]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod columns;
 pub mod noise;

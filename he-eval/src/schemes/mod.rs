@@ -18,6 +18,8 @@ pub struct Entry {
     pub name: &'static str,
     /// One line on what it is.
     pub description: &'static str,
+    /// Highest degree of the polynomials that it evaluates; none if it evaluates any function.
+    pub max_degree: Option<usize>,
     /// Chooses parameters for a job and predicts its cost, in the caller's thread pool.
     pub(crate) prepare: fn(&Job<'_>) -> Result<Prepared, EvalError>,
 }
@@ -28,21 +30,25 @@ pub fn schemes() -> &'static [Entry] {
         Entry {
             name: "clear",
             description: "no encryption, trained weights in floating point: the reference",
+            max_degree: None,
             prepare: clear::prepare_float,
         },
         Entry {
             name: "clear-integer",
             description: "no encryption, quantised weights in exact integers: the twin of `bfv`",
+            max_degree: Some(4),
             prepare: clear::prepare_integer,
         },
         Entry {
             name: "bfv",
             description: "batched exact integers (BFV on the crate `fhe`), one image a slot",
+            max_degree: Some(4),
             prepare: bfv::prepare,
         },
         Entry {
             name: "ckks",
             description: "batched real numbers (RNS-CKKS of our own, real slots only), one image a slot: the fast one",
+            max_degree: Some(usize::MAX),
             prepare: ckks::prepare,
         },
     ]
