@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Activation, Exponential, fit::Minimax, functions, method, sampled_error};
+use crate::{Activation, Exponential, fit::Minimax, functions, method, quadrature, sampled_error};
 
 fn interval(text: &str) -> Interval {
     text.parse().unwrap()
