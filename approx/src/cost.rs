@@ -48,6 +48,9 @@ pub trait Algebra {
     }
 }
 
+/// Half-widths between the centre and the vertex of a quadratic that is still evaluated as a square.
+const FARTHEST_VERTEX: f64 = 16.0;
+
 /// How a polynomial is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -204,9 +207,19 @@ impl Plan {
         }
     }
 
-    /// Whether the plan can evaluate this polynomial: any, but the square only degree 2.
+    /// Whether the plan can evaluate this polynomial: any, but the square only degree 2, and only if
+    /// the vertex is within 16 half-widths of the interval's centre. Farther out the square is that of a
+    /// large number, and most of it cancels.
     pub fn fits(self, polynomial: &Polynomial) -> bool {
-        self != Self::Square || polynomial.degree() == 2
+        if self != Self::Square {
+            return true;
+        }
+        if polynomial.degree() != 2 {
+            return false;
+        }
+        let c = polynomial.to_monomial();
+        let on = polynomial.interval();
+        on.to_unit(-c[1] / (2.0 * c[2])).abs() <= FARTHEST_VERTEX
     }
 
     /// `p(x)` in the given algebra, up to the [`degree`](Polynomial::degree), which leaves out terms
@@ -264,7 +277,8 @@ impl Plan {
     }
 }
 
-/// The plan that needs the fewest ciphertext products among those of the least depth.
+/// The plan that needs the fewest ciphertext products among those of the least depth; if several do, the
+/// one of the fewest levels, then of the most squares, then of the fewest products with numbers.
 ///
 /// ```
 /// use approx::{Activation, Plan, cheapest_plan, method};
@@ -279,7 +293,11 @@ pub fn cheapest_plan(polynomial: &Polynomial) -> Option<(Plan, Cost)> {
     plans()
         .into_iter()
         .filter_map(|plan| Some((plan, plan.cost(polynomial)?)))
-        .min_by_key(|(_, cost)| (cost.depth, cost.ciphertext_products, cost.levels))
+        .min_by_key(|(_, cost)| {
+            let mixed = cost.ciphertext_products - cost.squares;
+            let products = (cost.ciphertext_products, cost.levels, mixed);
+            (cost.depth, products, cost.plain_products)
+        })
 }
 
 #[cfg(test)]

@@ -102,13 +102,14 @@ fn a_quadratic_costs_one_square() {
         );
         assert_eq!(Plan::Square.cost(&fit(name, "-4:4", 4)), None);
     }
-    assert_eq!(
-        cheapest_plan(&fit("relu", "-4:4", 3))
-            .unwrap()
-            .1
-            .ciphertext_products,
-        1
-    );
+    let (plan, cost) = cheapest_plan(&fit("relu", "-4:4", 3)).unwrap();
+    assert_eq!((plan, cost.ciphertext_products), (Plan::Square, 1));
+    // a parabola that is nearly straight has its vertex far away, where squares are large
+    let on: Interval = "-4:4".parse().unwrap();
+    let straight = Polynomial::new(vec![1.0, 1.0, 1e-4], Basis::Monomial, on).unwrap();
+    assert!(!Plan::Square.fits(&straight));
+    let (plan, cost) = cheapest_plan(&straight).unwrap();
+    assert!(plan != Plan::Square && cost.ciphertext_products == 1);
 }
 
 #[test]
