@@ -13,10 +13,12 @@ errors are absolute. Peers:
 mpmath is not among them, since it has no exchange: `mpmath.chebyfit` interpolates.
 """
 
+import contextlib
 import importlib.metadata
 import os
 import statistics
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -52,7 +54,9 @@ def largest(p):
 def line(program, version, degree, runs, task, to_polynomial):
     what = f"minimax {degree} of sigmoid on -8:8"
     try:
-        median, least, result = timed(task, runs)
+        # what a peer has to say is no part of the table
+        with contextlib.redirect_stdout(sys.stderr):
+            median, least, result = timed(task, runs)
         error = largest(to_polynomial(result))
         print(f"{program},{version},{what},{runs},{median},{least},{error},", flush=True)
     except Exception as problem:  # a peer that gives up is a row, not the end

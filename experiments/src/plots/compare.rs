@@ -47,7 +47,9 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
         name: "compare",
         title: "Methods side by side".to_string(),
         caption: vec![
-            format!("Lines that leave the frame go on outside it.{left_out}"),
+            format!(
+                "Right: the largest error of both sides up to that distance. Lines that leave the frame go on outside it.{left_out}"
+            ),
             run_line(&rows.run_id),
         ],
         columns: 3,
