@@ -22,11 +22,12 @@
 //! - Han & Ki (2020), Better bootstrapping for approximate homomorphic encryption, CT-RSA, §3 (the
 //!   same in the Chebyshev basis).
 
-use std::collections::BTreeMap;
+mod circuits;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Basis, Polynomial};
+use circuits::{Table, horner, linear, split, stockmeyer, to_unit, trimmed};
 
 /// What an evaluator needs of encrypted values: a ring that holds real numbers.
 pub trait Algebra {
@@ -46,6 +47,9 @@ pub trait Algebra {
         self.multiply(a, a)
     }
 }
+
+/// Half-widths between the centre and the vertex of a quadratic that is still evaluated as a square.
+const FARTHEST_VERTEX: f64 = 16.0;
 
 /// How a polynomial is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -203,9 +207,19 @@ impl Plan {
         }
     }
 
-    /// Whether the plan can evaluate this polynomial: any, but the square only degree 2.
+    /// Whether the plan can evaluate this polynomial: any, but the square only degree 2, and only if
+    /// the vertex is within 16 half-widths of the interval's centre. Farther out the square is that of a
+    /// large number, and most of it cancels.
     pub fn fits(self, polynomial: &Polynomial) -> bool {
-        self != Self::Square || polynomial.degree() == 2
+        if self != Self::Square {
+            return true;
+        }
+        if polynomial.degree() != 2 {
+            return false;
+        }
+        let c = polynomial.to_monomial();
+        let on = polynomial.interval();
+        on.to_unit(-c[1] / (2.0 * c[2])).abs() <= FARTHEST_VERTEX
     }
 
     /// `p(x)` in the given algebra, up to the [`degree`](Polynomial::degree), which leaves out terms
@@ -249,14 +263,7 @@ impl Plan {
                 if self == Self::Chebyshev {
                     return linear(algebra, &mut table, &coefficients);
                 }
-                let mut split = baby_steps(degree);
-                // the narrower of two splits may save a product; the meter decides
-                if split > 2
-                    && stockmeyer_cost(&coefficients, split / 2)
-                        < stockmeyer_cost(&coefficients, split)
-                {
-                    split /= 2;
-                }
+                let split = split(&coefficients);
                 stockmeyer(algebra, &mut table, &coefficients, split)
             }
         }
@@ -270,7 +277,8 @@ impl Plan {
     }
 }
 
-/// The plan that needs the fewest ciphertext products among those of the least depth.
+/// The plan that needs the fewest ciphertext products among those of the least depth; if several do, the
+/// one of the fewest levels, then of the most squares, then of the fewest products with numbers.
 ///
 /// ```
 /// use approx::{Activation, Plan, cheapest_plan, method};
@@ -285,304 +293,12 @@ pub fn cheapest_plan(polynomial: &Polynomial) -> Option<(Plan, Cost)> {
     plans()
         .into_iter()
         .filter_map(|plan| Some((plan, plan.cost(polynomial)?)))
-        .min_by_key(|(_, cost)| (cost.depth, cost.ciphertext_products, cost.levels))
-}
-
-fn trimmed(mut coefficients: Vec<f64>, degree: usize) -> Vec<f64> {
-    coefficients.truncate(degree + 1);
-    coefficients
-}
-
-/// `u = (x - centre) / half_width`, sparing what is nothing.
-fn to_unit<A: Algebra>(algebra: &mut A, polynomial: &Polynomial, x: &A::Value) -> A::Value {
-    let on = polynomial.interval();
-    let (rate, offset) = (1.0 / on.half_width(), -on.centre() / on.half_width());
-    let scaled = if rate.to_bits() == 1.0_f64.to_bits() {
-        x.clone()
-    } else {
-        algebra.scale(x, rate)
-    };
-    if offset == 0.0 {
-        scaled
-    } else {
-        algebra.shift(&scaled, offset)
-    }
-}
-
-/// Over powers of `x`; in `x²` if only even or only odd ones occur.
-fn horner<A: Algebra>(algebra: &mut A, c: &[f64], x: &A::Value) -> A::Value {
-    let n = c.len() - 1;
-    let zero = |parity: usize| c.iter().skip(parity).step_by(2).all(|v| *v == 0.0);
-    if n >= 2 && zero(1) {
-        let half: Vec<f64> = c.iter().copied().step_by(2).collect();
-        let square = algebra.square(x);
-        return horner(algebra, &half, &square);
-    }
-    if n >= 3 && zero(0) {
-        let half: Vec<f64> = c.iter().copied().skip(1).step_by(2).collect();
-        let square = algebra.square(x);
-        let even = horner(algebra, &half, &square);
-        return algebra.multiply(&even, x);
-    }
-    let mut sum = algebra.scale(x, c[n]);
-    for k in (1..n).rev() {
-        if c[k] != 0.0 {
-            sum = algebra.shift(&sum, c[k]);
-        }
-        sum = algebra.multiply(&sum, x);
-    }
-    if c[0] == 0.0 {
-        sum
-    } else {
-        algebra.shift(&sum, c[0])
-    }
-}
-
-/// The basis functions computed so far.
-struct Table<V> {
-    basis: Basis,
-    known: BTreeMap<usize, V>,
-}
-
-impl<V: Clone> Table<V> {
-    fn new(basis: Basis, first: V) -> Self {
-        Self {
-            basis,
-            known: BTreeMap::from([(1, first)]),
-        }
-    }
-
-    /// Function `k ≥ 1`, from two halves: `x^{a+b} = x^a x^b`, `T_{a+b} = 2 T_a T_b - T_{a-b}`.
-    fn get<A: Algebra<Value = V>>(&mut self, algebra: &mut A, k: usize) -> V {
-        if let Some(value) = self.known.get(&k) {
-            return value.clone();
-        }
-        let (mut a, mut b) = (k.div_ceil(2), k / 2);
-        // a power of two as one half keeps the depth, and an odd function free of even ones
-        let power = k.next_power_of_two() / 2;
-        if !k.is_power_of_two() && k % 2 == 1 && self.basis == Basis::Chebyshev {
-            (a, b) = (power.max(k - power), power.min(k - power));
-        }
-        let value = if a == b {
-            let half = self.get(algebra, a);
-            algebra.square(&half)
-        } else {
-            let (one, other) = (self.get(algebra, a), self.get(algebra, b));
-            algebra.multiply(&one, &other)
-        };
-        let value = if self.basis == Basis::Chebyshev {
-            // a sum with itself is no product, so it costs no level
-            let double = algebra.add(&value, &value);
-            if a == b {
-                algebra.shift(&double, -1.0)
-            } else {
-                let back = self.get(algebra, a - b);
-                let negative = algebra.scale(&back, -1.0);
-                algebra.add(&double, &negative)
-            }
-        } else {
-            value
-        };
-        self.known.insert(k, value.clone());
-        value
-    }
-}
-
-/// `c_0 + Σ c_k φ_k`; `None` if all but `c_0` are zero.
-fn linear<A: Algebra>(algebra: &mut A, table: &mut Table<A::Value>, c: &[f64]) -> Option<A::Value> {
-    let mut sum: Option<A::Value> = None;
-    for (k, &factor) in c.iter().enumerate().skip(1) {
-        if factor == 0.0 {
-            continue;
-        }
-        let value = table.get(algebra, k);
-        let term = algebra.scale(&value, factor);
-        sum = Some(match sum {
-            Some(sum) => algebra.add(&sum, &term),
-            None => term,
-        });
-    }
-    sum.map(|sum| {
-        if c[0] == 0.0 {
-            sum
-        } else {
-            algebra.shift(&sum, c[0])
-        }
-    })
-}
-
-/// The power of two near `√(degree / 2)` or above: how far the baby steps go.
-fn baby_steps(degree: usize) -> usize {
-    let target = ((degree as f64) / 2.0).sqrt().ceil() as usize;
-    (2 * target).next_power_of_two().max(2)
-}
-
-fn stockmeyer_cost(c: &[f64], split: usize) -> (usize, usize) {
-    let mut meter = Meter::default();
-    let mut table = Table::new(Basis::Chebyshev, Place::default());
-    let end = stockmeyer(&mut meter, &mut table, c, split).unwrap_or_default();
-    (end.depth, meter.cost.ciphertext_products)
-}
-
-/// `Σ c_k T_k`: below `split` directly, else `p = q T_m + r` with the largest giant step `m`.
-fn stockmeyer<A: Algebra>(
-    algebra: &mut A,
-    table: &mut Table<A::Value>,
-    c: &[f64],
-    split: usize,
-) -> Option<A::Value> {
-    let degree = c.iter().rposition(|v| *v != 0.0).unwrap_or(0);
-    if degree < split || degree < 2 {
-        return linear(algebra, table, &c[..=degree]);
-    }
-    let mut m = split;
-    while 2 * m <= degree {
-        m *= 2;
-    }
-    // T_{m+j} = 2 T_m T_j - T_{m-j}
-    let mut remainder = c[..m].to_vec();
-    let mut quotient = vec![0.0; degree - m + 1];
-    quotient[0] = c[m];
-    for j in 1..=degree - m {
-        quotient[j] = 2.0 * c[m + j];
-        remainder[m - j] -= c[m + j];
-    }
-    let giant = table.get(algebra, m);
-    let head = match stockmeyer(algebra, table, &quotient, split) {
-        Some(quotient) => algebra.multiply(&quotient, &giant),
-        None => algebra.scale(&giant, quotient[0]),
-    };
-    Some(match stockmeyer(algebra, table, &remainder, split) {
-        Some(rest) => algebra.add(&head, &rest),
-        None if remainder[0] == 0.0 => head,
-        None => algebra.shift(&head, remainder[0]),
-    })
+        .min_by_key(|(_, cost)| {
+            let mixed = cost.ciphertext_products - cost.squares;
+            let products = (cost.ciphertext_products, cost.levels, mixed);
+            (cost.depth, products, cost.plain_products)
+        })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Activation, Interval, function, method};
-
-    fn fit(name: &str, on: &str, degree: usize) -> Polynomial {
-        let on: Interval = on.parse().unwrap();
-        method("minimax")
-            .unwrap()
-            .fit(&*function(name).unwrap(), on, degree)
-            .unwrap()
-    }
-
-    #[test]
-    fn every_plan_computes_the_polynomial() {
-        for (name, on) in [
-            ("relu", "-8:8"),
-            ("tanh", "-1:1"),
-            ("gelu", "-3:5"),
-            ("exp", "0:1"),
-        ] {
-            for degree in [1, 2, 3, 4, 5, 7, 8, 12, 15, 16, 31, 40, 63] {
-                let p = fit(name, on, degree);
-                for plan in plans() {
-                    let powers = [Plan::Horner, Plan::Powers].contains(&plan);
-                    // powers of x lose half a digit a degree
-                    if !plan.fits(&p) || (powers && degree > 8) {
-                        continue;
-                    }
-                    for u in [-1.0, -0.4, 0.0, 0.7, 1.0] {
-                        let x = p.interval().from_unit(u);
-                        let found = plan.evaluate(&mut Clear, &p, &x).unwrap();
-                        let error = (found - p.eval(x)).abs();
-                        // terms below 1e-12 of the largest are left out, as `degree` does
-                        let allowed = if powers { 1e-8 } else { 1e-11 };
-                        assert!(
-                            error < allowed * p.interval().half_width(),
-                            "{plan:?} {name} {degree} {x}: {error:e}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_depth_is_logarithmic_and_the_products_are_counted() {
-        let cost = |plan: Plan, degree| plan.cost(&fit("exp", "-1:1", degree)).unwrap();
-        for degree in [2, 3, 4, 7, 8, 10] {
-            let depth = usize::next_power_of_two(degree).ilog2() as usize;
-            let direct = cost(Plan::Powers, degree);
-            assert_eq!(
-                (direct.depth, direct.ciphertext_products),
-                (depth, degree - 1)
-            );
-            assert_eq!(cost(Plan::Chebyshev, degree).depth, depth);
-            assert_eq!(cost(Plan::Horner, degree).depth, degree - 1);
-        }
-    }
-
-    #[test]
-    fn paterson_stockmeyer_needs_few_products_and_at_most_one_level_more() {
-        let on: Interval = "-1:1".parse().unwrap();
-        for degree in 2..=63_usize {
-            let p = Polynomial::new(vec![1.0; degree + 1], Basis::Chebyshev, on).unwrap();
-            let cost = Plan::PatersonStockmeyer.cost(&p).unwrap();
-            let n = degree as f64;
-            let limit = 2.0 * (2.0 * n).sqrt() + n.log2();
-            assert!(
-                cost.ciphertext_products as f64 <= limit,
-                "{degree}: {cost:?}"
-            );
-            assert!(cost.ciphertext_products < degree, "{degree}: {cost:?}");
-            assert!(cost.depth <= p.depth() + 1, "{degree}: {cost:?}");
-        }
-    }
-
-    #[test]
-    fn odd_and_even_polynomials_save_products() {
-        for degree in [7, 15, 31] {
-            let (odd, full) = (fit("tanh", "-4:4", degree), fit("exp", "-4:4", 12));
-            for plan in [Plan::Horner, Plan::Powers, Plan::Chebyshev] {
-                let cost = plan.cost(&odd).unwrap();
-                assert!(
-                    cost.ciphertext_products < degree - 1,
-                    "{plan:?} {degree}: {cost:?}"
-                );
-            }
-            assert!(Plan::Powers.cost(&full).unwrap().ciphertext_products == full.degree() - 1);
-        }
-        // x³ alone: one square, one product
-        let cube = fit("tanh", "-1:1", 3);
-        assert_eq!(Plan::Horner.cost(&cube).unwrap().ciphertext_products, 2);
-    }
-
-    #[test]
-    fn a_quadratic_costs_one_square() {
-        for name in ["relu", "gelu", "exp"] {
-            let p = fit(name, "-4:4", 2);
-            let cost = Plan::Square.cost(&p).unwrap();
-            assert_eq!(
-                (cost.ciphertext_products, cost.squares, cost.depth),
-                (1, 1, 1)
-            );
-            assert_eq!(Plan::Square.cost(&fit(name, "-4:4", 4)), None);
-        }
-        assert_eq!(
-            cheapest_plan(&fit("relu", "-4:4", 3))
-                .unwrap()
-                .1
-                .ciphertext_products,
-            1
-        );
-    }
-
-    #[test]
-    fn a_constant_needs_no_plan() {
-        let on: Interval = "-1:1".parse().unwrap();
-        let p = Polynomial::new(vec![3.0], Basis::Monomial, on).unwrap();
-        assert!(cheapest_plan(&p).is_none());
-        let line = method("minimax")
-            .unwrap()
-            .fit(&Activation::Tanh, on, 1)
-            .unwrap();
-        assert_eq!(cheapest_plan(&line).unwrap().1.ciphertext_products, 0);
-    }
-}
+mod tests;

@@ -195,16 +195,13 @@ impl Polynomial {
         let last = self.coefficients.len() - 1;
         let at = |u| self.eval(self.interval.from_unit(u));
         let mut found = crate::fit::interpolation::interpolate(at, last);
-        // a symmetry of the coefficients is one of the polynomial, in every basis
-        if self.interval.centre() == 0.0 {
+        // the even part stays even and the odd part odd, each of the degree that it had
+        if self.basis == Basis::Legendre || self.interval.centre() == 0.0 {
             for parity in [0, 1] {
-                let same = |c: &[f64]| c.iter().skip(parity).step_by(2).all(|c| *c == 0.0);
-                if same(&self.coefficients) {
-                    found
-                        .iter_mut()
-                        .skip(parity)
-                        .step_by(2)
-                        .for_each(|c| *c = 0.0);
+                let own = (parity..=last).step_by(2);
+                let top = own.clone().filter(|&k| self.coefficients[k] != 0.0).last();
+                for k in own.filter(|&k| top.is_none_or(|top| k > top)) {
+                    found[k] = 0.0;
                 }
             }
         }
@@ -273,6 +270,25 @@ mod tests {
                     (expected - found).abs() < 1e-12 * (1.0 + expected.abs()),
                     "{basis:?} {x}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn the_chebyshev_form_keeps_the_parts_of_either_parity() {
+        // even but for the linear term, as fits of ReLU are
+        let c = vec![0.3, 0.5, 0.7, 0.0, -0.2, 0.0, 0.1];
+        for (basis, on) in [
+            (Basis::Legendre, "-1:3"),
+            (Basis::Legendre, "-2:2"),
+            (Basis::Monomial, "-2:2"),
+        ] {
+            let p = Polynomial::new(c.clone(), basis, interval(on)).unwrap();
+            let found = p.to_chebyshev();
+            assert_eq!((found[3], found[5]), (0.0, 0.0), "{basis:?}");
+            let q = Polynomial::new(found, Basis::Chebyshev, interval(on)).unwrap();
+            for x in [-1.0, 0.3, 2.0] {
+                assert!((p.eval(x) - q.eval(x)).abs() < 1e-13, "{basis:?} {x}");
             }
         }
     }

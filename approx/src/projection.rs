@@ -89,31 +89,7 @@ pub(crate) fn project_samples(
     degree: usize,
     basis: Basis,
 ) -> Vec<f64> {
-    let first = Element {
-        values: roots.to_vec(),
-        coefficients: vec![1.0],
-    };
-    let mut orthonormal = vec![first.normalised()];
-    for k in 0..degree {
-        let last = &orthonormal[k];
-        let mut next = Element {
-            values: last.values.iter().zip(units).map(|(q, u)| q * u).collect(),
-            coefficients: basis.times_variable(&last.coefficients),
-        };
-        let before = next.norm();
-        // the second pass removes what rounding left in the first: "twice is enough" (Kahan)
-        for _ in 0..2 {
-            for q in &orthonormal {
-                next.remove(q, dot(&next.values, &q.values));
-            }
-        }
-        // every polynomial that the points can tell apart is spanned already
-        if next.norm() <= ROUNDING * before {
-            break;
-        }
-        orthonormal.push(next.normalised());
-    }
-
+    let orthonormal = orthonormal(units, roots, degree, basis);
     // squares of values near the limits of double precision would overflow or vanish
     let scale = samples
         .iter()
@@ -140,10 +116,45 @@ pub(crate) fn project_samples(
     rest.coefficients.into_iter().map(|c| -scale * c).collect()
 }
 
+/// Step 2: the polynomials of degree 0 to `degree`, or as many as the points determine, that are
+/// orthonormal with respect to `Σ roots[i]² …`.
+pub(crate) fn orthonormal(
+    units: &[f64],
+    roots: &[f64],
+    degree: usize,
+    basis: Basis,
+) -> Vec<Element> {
+    let first = Element {
+        values: roots.to_vec(),
+        coefficients: vec![1.0],
+    };
+    let mut orthonormal = vec![first.normalised()];
+    for k in 0..degree {
+        let last = &orthonormal[k];
+        let mut next = Element {
+            values: last.values.iter().zip(units).map(|(q, u)| q * u).collect(),
+            coefficients: basis.times_variable(&last.coefficients),
+        };
+        let before = next.norm();
+        // the second pass removes what rounding left in the first: "twice is enough" (Kahan)
+        for _ in 0..2 {
+            for q in &orthonormal {
+                next.remove(q, dot(&next.values, &q.values));
+            }
+        }
+        // every polynomial that the points can tell apart is spanned already
+        if next.norm() <= ROUNDING * before {
+            break;
+        }
+        orthonormal.push(next.normalised());
+    }
+    orthonormal
+}
+
 /// A polynomial as values at the points (times the root of the weight) and as coefficients.
-struct Element {
-    values: Vec<f64>,
-    coefficients: Vec<f64>,
+pub(crate) struct Element {
+    pub values: Vec<f64>,
+    pub coefficients: Vec<f64>,
 }
 
 impl Element {
@@ -324,7 +335,6 @@ mod tests {
             for i in 0..=200 {
                 let x = f64::from(i) / 100.0 - 1.0;
                 let error = (Basis::Chebyshev.eval(&p, x) - x.exp()).abs();
-                eprintln!("63 {weight:?} {x} {error:e}");
                 assert!(error < 1e-6, "{weight:?} {x}: {error}");
             }
         }

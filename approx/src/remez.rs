@@ -13,7 +13,8 @@
 //!    and refine it by golden section.
 //! 4. Drop surplus extrema, the smallest first and such that signs go on alternating, until `m + 2`
 //!    are left; they are the new reference.
-//! 5. Stop when the largest error is within the tolerance of `|h|`.
+//! 5. Stop when the largest error is within the tolerance of `|h|`, or so near to it that rounding
+//!    of the function's values explains the difference.
 //!
 //! Why it works: for any reference `|h|` is a lower bound of the smallest possible maximum (de la
 //! Vallée-Poussin), each exchange raises it, and at the end it is attained. The barycentric form
@@ -143,9 +144,10 @@ impl Problem<'_> {
                     exchanges,
                 });
             }
-            // the last exchanges can be moved by rounding alone: the first few without progress
-            // may still be on the way, twenty are not
-            let done = largest <= (1.0 + tolerance) * levelled
+            // an error is a difference of numbers of this size, so it carries some four units of
+            // theirs; and the last exchanges can be moved by rounding alone: the first few without
+            // progress may still be on the way, twenty are not
+            let done = largest <= (1.0 + tolerance) * levelled + rounding / 8.0
                 || largest <= rounding
                 || without_progress > 20
                 || exchanges == MOST_EXCHANGES;

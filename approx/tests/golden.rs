@@ -1,11 +1,13 @@
 //! Agreement with numpy, scipy and mpmath; `golden/generate.py` made the vectors.
 
-use approx::{Interval, function, method};
+use std::collections::BTreeMap;
+
+use approx::{Interval, function, method, methods};
 
 #[test]
 fn fits_agree_with_independent_implementations() {
     let vectors = include_str!("golden/vectors.csv");
-    let mut count = 0;
+    let mut worst: BTreeMap<&str, (f64, &str)> = BTreeMap::new();
     for line in vectors.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
         let [name, target, low, high, degree, x, value] = fields[..] else {
@@ -20,10 +22,29 @@ fn fits_agree_with_independent_implementations() {
             .unwrap();
         let (found, expected) = (p.eval(number(x)), number(value));
         let size = f.value(on.high()).abs().max(expected.abs()).max(1.0);
-        // the quadratures and the 40-digit exchange of the generator are good to some twelve digits
         let error = (found - expected).abs() / size;
-        assert!(error < 1e-10, "{line}: {found:e}, off by {error:e}");
-        count += 1;
+        let entry = worst.entry(name).or_insert((0.0, line));
+        if error >= entry.0 {
+            *entry = (error, line);
+        }
     }
-    assert!(count >= 200, "only {count} vectors");
+    for (name, (error, line)) in &worst {
+        let tolerance = match *name {
+            // a loss of 1 + 1e-15 is as good as 1, and its polynomial 3e-8 away
+            "tuned" => 1e-6,
+            // quadratures and the 40-digit exchange of the generator are good to some twelve digits
+            _ => 1e-10,
+        };
+        assert!(*error < tolerance, "off by {error:e}: {line}");
+    }
+    for method in methods() {
+        // a search of its own, which nothing else makes
+        let searched = method.name() == "fixed-point";
+        assert!(
+            searched || worst.contains_key(method.name()),
+            "{}",
+            method.name()
+        );
+    }
+    assert!(vectors.lines().count() > 1000);
 }

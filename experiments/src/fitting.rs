@@ -4,7 +4,7 @@ use crate::progress;
 use crate::records::{Record, Table};
 use crate::rows::FitRow;
 use anyhow::Result;
-use approx::{Activation, FitError, Interval, Polynomial};
+use approx::{Interval, Polynomial};
 use std::time::Instant;
 
 /// Points of the even grid on which errors are looked for.
@@ -13,7 +13,7 @@ pub const ERROR_POINTS: usize = 20_001;
 /// The inputs of a fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FitPoint {
-    pub activation: Activation,
+    pub activation: String,
     pub method: String,
     pub degree: usize,
     pub on: Interval,
@@ -21,17 +21,17 @@ pub struct FitPoint {
 
 /// Every combination, in the order of the nested loops interval, activation, method, degree.
 pub fn grid(
-    activations: &[Activation],
+    activations: &[String],
     methods: &[String],
     degrees: &[usize],
     intervals: &[Interval],
 ) -> Vec<FitPoint> {
     let mut points = Vec::new();
     for &on in intervals {
-        for &activation in activations {
+        for activation in activations {
             for method in methods {
                 points.extend(degrees.iter().map(|&degree| FitPoint {
-                    activation,
+                    activation: activation.clone(),
                     method: method.clone(),
                     degree,
                     on,
@@ -47,7 +47,7 @@ impl FitPoint {
     pub fn row(&self, run_id: &str) -> FitRow {
         FitRow {
             run_id: run_id.to_string(),
-            activation: self.activation.name().to_string(),
+            activation: self.activation.clone(),
             method: self.method.clone(),
             degree: self.degree,
             low: self.on.low(),
@@ -62,12 +62,13 @@ impl FitPoint {
     }
 
     /// Fits, and measures the error.
-    pub fn measure(&self, run_id: &str) -> Result<(FitRow, Polynomial), FitError> {
+    pub fn measure(&self, run_id: &str) -> Result<(FitRow, Polynomial)> {
+        let function = approx::function(&self.activation)?;
         let method = approx::method(&self.method)?;
         let start = Instant::now();
-        let polynomial = method.fit(&self.activation, self.on, self.degree)?;
+        let polynomial = method.fit(&*function, self.on, self.degree)?;
         let fit_s = start.elapsed().as_secs_f64();
-        let report = approx::sampled_error(&self.activation, &polynomial, ERROR_POINTS);
+        let report = approx::sampled_error(&*function, &polynomial, ERROR_POINTS);
         let row = FitRow {
             max_error: Some(report.max_error),
             max_error_at: Some(report.max_error_at),
@@ -91,7 +92,7 @@ pub fn record(points: &[FitPoint], run_id: &str, table: &mut Table<FitRow>) -> R
         let row = match point.measure(run_id) {
             Ok((row, _)) => row,
             Err(error) => FitRow {
-                error: Some(error.to_string()),
+                error: Some(format!("{error:#}")),
                 ..point.row(run_id)
             },
         };
@@ -111,7 +112,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let on = Interval::new(-1.0, 1.0).unwrap();
         let points = grid(
-            &[Activation::Tanh],
+            &["tanh".to_string()],
             &["legendre".to_string(), "guess".to_string()],
             &[1, 2, 3],
             &[on],

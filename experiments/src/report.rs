@@ -132,6 +132,14 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
         ];
         section("Polynomials", &fits::command(&rows.fit), &parts)?;
     }
+    if !rows.compare.is_empty() {
+        let parts = [figure("compare"), fits::compared(&rows.compare)];
+        section(
+            "Methods side by side",
+            &manifest.first.command.join(" "),
+            &parts,
+        )?;
+    }
     let errors = text::errors(rows);
     if !errors.is_empty() {
         writeln!(text, "## Errors\n\n{errors}")?;

@@ -90,7 +90,11 @@ fn fit(quick: bool, run: &RunFolder) -> Result<()> {
         .map(|method| method.name().to_string())
         .collect();
     let degrees: Vec<usize> = (1..=last).collect();
-    let points = fitting::grid(approx::activations(), &methods, &degrees, &intervals);
+    let activations: Vec<String> = approx::activations()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let points = fitting::grid(&activations, &methods, &degrees, &intervals);
     fitting::record(&points, run.id(), &mut run.table::<FitRow>()?)
 }
 

@@ -40,8 +40,40 @@ fn fits_name_what_is_wrong() {
         &["`guess`", "chebyshev", "derivative-u8"],
     );
     refused(
-        &["fit", "--activation", "gelu"],
-        &["gelu", "relu", "sigmoid", "tanh"],
+        &["fit", "--activation", "swoosh"],
+        &["`swoosh`", "relu", "gelu", "step"],
+    );
+    refused(
+        &["fit", "--format", "word"],
+        &["`word`", "table", "lattigo"],
+    );
+    for bound in ["0", "nan", "inf"] {
+        refused(&["fit", "--max-error", bound], &["positive number"]);
+    }
+    refused(&["fit", "--max-error=-1"], &["positive number", "-1"]);
+    refused(&["fit", "--max-error", "small"], &["small"]);
+    refused(
+        &["fit", "--max-error", "0.1", "--compare"],
+        &["`--compare`", "one of the two"],
+    );
+    refused(
+        &["fit", "--max-error", "0.1", "--degree", "3"],
+        &["`--degree`", "`--up-to`"],
+    );
+    for limit in ["0", "64"] {
+        refused(
+            &["fit", "--max-error", "0.1", "--up-to", limit],
+            &[limit, "1 to 63"],
+        );
+    }
+    refused(&["fit", "--up-to", "9"], &["`--max-error`"]);
+    refused(
+        &["fit", "--compare", "--format", "rust"],
+        &["table, csv or json", "rust"],
+    );
+    refused(
+        &["fit", "--max-error=1e-9", "-m", "taylor", "--format", "c"],
+        &["no method", "larger error"],
     );
 }
 

@@ -16,11 +16,8 @@
 //! - Hesamifard, Takabi & Ghasemi (2017), CryptoDL, arXiv:1711.05189 (its third method).
 //! - Trefethen (2019), Approximation Theory and Approximation Practice, ch. 4 and 15.
 
-use super::{Fit, FitError, check_degree, finish};
-use crate::{
-    Basis, Function, Interval, Polynomial,
-    projection::{Weight, project},
-};
+use super::{Fit, FitError, least_squares};
+use crate::{Basis, Function, Interval, Polynomial, projection::Weight};
 
 /// Weighted least squares, weight `1 / √(1 - u²)`; the result is in the Chebyshev basis.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,9 +38,6 @@ impl Fit for Chebyshev {
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
-        check_degree(degree)?;
-        let f = |x| function.value(x);
-        let coefficients = project(f, Weight::Chebyshev, on, degree, Basis::Chebyshev);
-        finish(function, coefficients, Basis::Chebyshev, on)
+        least_squares(function, Weight::Chebyshev, on, degree, Basis::Chebyshev)
     }
 }

@@ -14,11 +14,8 @@
 //! - Hesamifard, Takabi & Ghasemi (2017), CryptoDL, arXiv:1711.05189. Their public code has this
 //!   weight under the label "Chebyshev", and the Chebyshev weight under "Legendre".
 
-use super::{Fit, FitError, check_degree, finish};
-use crate::{
-    Basis, Function, Interval, Polynomial,
-    projection::{Weight, project},
-};
+use super::{Fit, FitError, least_squares};
+use crate::{Basis, Function, Interval, Polynomial, projection::Weight};
 
 /// Least squares, weight 1; the result is in the Legendre basis.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,9 +36,6 @@ impl Fit for Legendre {
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
-        check_degree(degree)?;
-        let f = |x| function.value(x);
-        let coefficients = project(f, Weight::Uniform, on, degree, Basis::Legendre);
-        finish(function, coefficients, Basis::Legendre, on)
+        least_squares(function, Weight::Uniform, on, degree, Basis::Legendre)
     }
 }

@@ -13,9 +13,12 @@
 //! | `caratheodory-fejer` | `caratheodory_fejer.rs` | is nearly `minimax`, from one eigenvector |
 //! | `hermite` | `hermite.rs` | minimises `E (f(X) - p(X))²` for a normal `X` |
 //! | `fixed-point` | `fixed_point.rs` | is nearly `minimax` with coefficients of few bits |
+//! | `tuned` | `tuned.rs` | minimises a p-norm with a penalty beyond the interval, or any loss of yours |
 //! | [`Measured`] | `histogram.rs` | minimises `E (f(X) - p(X))²` for a measured `X` |
+//! | [`CompositeSign`](crate::CompositeSign), [`CompositeRelu`](crate::CompositeRelu) | `../composite.rs` | is a composition of small ones, for sign and ReLU |
 //!
-//! The last one needs data, so it is made in code and not found by name. A new method is one more file and one more line in [`methods`].
+//! The last two need data or several degrees, so they are made in code and not found by name. A new
+//! method is one more file and one more line in [`methods`].
 
 mod caratheodory_fejer;
 mod chebyshev;
@@ -29,6 +32,7 @@ mod minimax;
 mod modified;
 mod numerical;
 mod taylor;
+mod tuned;
 
 pub use caratheodory_fejer::CaratheodoryFejer;
 pub use chebyshev::Chebyshev;
@@ -42,8 +46,12 @@ pub use minimax::{Minimax, MinimaxReport};
 pub use modified::Modified;
 pub use numerical::Numerical;
 pub use taylor::Taylor;
+pub use tuned::Tuned;
 
-use crate::{Basis, Function, Interval, Polynomial};
+use crate::{
+    Basis, Function, Interval, Polynomial,
+    projection::{Weight, project},
+};
 
 /// The lowest degree a fit accepts: below it the activation would be a constant.
 pub const MIN_DEGREE: usize = 1;
@@ -111,6 +119,24 @@ pub enum FitError {
     /// There is nothing to fit on, or the pieces overlap.
     #[error("the pieces of a union must be disjoint, in ascending order, and at least one")]
     Pieces,
+    /// A setting of the method is out of range.
+    #[error("{value} is no {what}: it must be a number from {low} to {high}")]
+    Parameter {
+        /// What was set.
+        what: &'static str,
+        /// What it was set to.
+        value: f64,
+        /// The smallest that makes sense.
+        low: f64,
+        /// The largest.
+        high: f64,
+    },
+    /// A loss cannot be minimised from where the search begins.
+    #[error("the loss of the first candidate is {value}: it must be a finite number")]
+    Loss {
+        /// What it is.
+        value: f64,
+    },
     /// The polynomial's terms exceed double precision on the interval.
     #[error(
         "the polynomial of degree {degree} overflows on {interval}: lower the degree or narrow the interval"
@@ -138,6 +164,7 @@ pub fn methods() -> Vec<Box<dyn Fit>> {
         Box::new(CaratheodoryFejer),
         Box::new(Hermite::default()),
         Box::new(FixedPoint::default()),
+        Box::new(Tuned::default()),
     ]
 }
 
@@ -166,6 +193,19 @@ fn check_degree(degree: usize) -> Result<(), FitError> {
     } else {
         Err(FitError::Degree { degree })
     }
+}
+
+/// The whole of a fit by weighted least squares.
+fn least_squares(
+    function: &dyn Function,
+    weight: Weight,
+    on: Interval,
+    degree: usize,
+    basis: Basis,
+) -> Result<Polynomial, FitError> {
+    check_degree(degree)?;
+    let coefficients = project(|x| function.value(x), weight, on, degree, basis);
+    finish(function, coefficients, basis, on)
 }
 
 /// The last line of every fit: make the symmetry exact and check that the result is usable.
@@ -219,7 +259,7 @@ mod tests {
     fn an_unknown_method_is_told_the_known_ones() {
         let error = method("guess").err().unwrap().to_string();
         let known = "numerical, taylor, chebyshev, legendre, modified, derivative, derivative-u8, \
-                     interpolation, minimax, caratheodory-fejer, hermite, fixed-point";
+                     interpolation, minimax, caratheodory-fejer, hermite, fixed-point, tuned";
         assert_eq!(
             error,
             format!("unknown method `guess`: the known ones are {known}")

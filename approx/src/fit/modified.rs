@@ -15,11 +15,8 @@
 //! # References
 //! - Hesamifard, Takabi & Ghasemi (2017), CryptoDL, arXiv:1711.05189 (its fourth method).
 
-use super::{Fit, FitError, check_degree, finish};
-use crate::{
-    Basis, Function, Interval, Polynomial,
-    projection::{Weight, project},
-};
+use super::{Fit, FitError, least_squares};
+use crate::{Basis, Function, Interval, Polynomial, projection::Weight};
 
 /// Weighted least squares, weight `exp(-1 / (1e-5 + v²))`; the result is in the Chebyshev basis.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,13 +37,10 @@ impl Fit for Modified {
         on: Interval,
         degree: usize,
     ) -> Result<Polynomial, FitError> {
-        check_degree(degree)?;
-        let f = |x| function.value(x);
         let weight = Weight::AwayFromZero {
             offset: 1e-5,
             power: 2,
         };
-        let coefficients = project(f, weight, on, degree, Basis::Chebyshev);
-        finish(function, coefficients, Basis::Chebyshev, on)
+        least_squares(function, weight, on, degree, Basis::Chebyshev)
     }
 }

@@ -10,7 +10,14 @@ One line a value: method,function,low,high,degree,x,p(x). Values are those of
 - `interpolation` numpy.polynomial.chebyshev.chebinterpolate;
 - `hermite`       numpy.polynomial.hermite_e.hermegauss, 150 points (smooth functions);
 - `taylor`        mpmath.taylor with 40 digits;
-- `minimax`       a Remez exchange in mpmath with 40 digits, monomials and a linear solver.
+- `minimax`       a Remez exchange in mpmath with 40 digits, monomials and a linear solver;
+- `numerical`     numpy.polynomial.Chebyshev.fit through as many samples;
+- `modified`      numpy.linalg.lstsq on Gauss-Legendre points, 60 panels on either side of 0;
+- `derivative`, `derivative-u8` the same for the slope, then numpy's chebint;
+- `caratheodory-fejer` the algorithm on the series of chebinterpolate, with scipy.linalg.eigh;
+- `tuned`         Newton's method with an exact line search on the same panels.
+
+`fixed-point` has no vectors: it is a search of its own, and its tests compare it with rounding.
 """
 
 import math
@@ -18,7 +25,7 @@ import math
 import mpmath as mp
 import numpy as np
 from numpy.polynomial import chebyshev, hermite_e
-from scipy import integrate, special
+from scipy import integrate, linalg, special
 
 mp.mp.dps = 40
 erf = special.erf
@@ -141,7 +148,151 @@ def minimaxes():
         emit("minimax", name, low, high, degree, remez(FUNCTIONS[name][1], low, high, degree))
 
 
+def panels(low, high, count=60, points=20):
+    """Gauss-Legendre points and weights on both sides of 0, in panels of one width."""
+    z, w = np.polynomial.legendre.leggauss(points)
+    cuts = [low, 0.0, high] if low < 0 < high else [low, high]
+    x, weights = [], []
+    for a, b in zip(cuts, cuts[1:]):
+        edges = np.linspace(a, b, count + 1)
+        for left, right in zip(edges, edges[1:]):
+            x.append(0.5 * (left + right) + 0.5 * (right - left) * z)
+            weights.append(0.5 * (right - left) * w)
+    return np.concatenate(x), np.concatenate(weights)
+
+
+def weighted(f, weight, low, high, degree):
+    """Chebyshev coefficients of the least-squares fit."""
+    x, w = panels(low, high)
+    root = np.sqrt(w * weight(x))
+    u = (x - 0.5 * (low + high)) / (0.5 * (high - low))
+    matrix = chebyshev.chebvander(u, degree) * root[:, None]
+    return np.linalg.lstsq(matrix, f(x) * root, rcond=None)[0]
+
+
+def hole(offset, power, low, high):
+    return lambda x: np.exp(-1 / (offset + np.where(x < 0, x / low, x / high) ** power))
+
+
+def slope(name):
+    """The derivative that the method projects, its weight (None: uniform), and the anchor."""
+    if name == "relu":
+        return special.expit, True
+    if name == "sigmoid":
+        return lambda x: special.expit(x) * special.expit(-x), False
+    if name == "tanh":
+        return lambda x: 1 / np.cosh(x) ** 2, False
+    if name == "exp":
+        return np.exp, False
+    return None, False
+
+
+def others():
+    for name, (f, _) in FUNCTIONS.items():
+        for low, high in INTERVALS:
+            middle, half = 0.5 * (low + high), 0.5 * (high - low)
+            to_u = lambda x: (x - middle) / half
+            for degree in (3, 8):
+                count = max(201, 2 * (degree + 1) ** 2 + 1)
+                x = np.linspace(low, high, count)
+                fit = chebyshev.Chebyshev.fit(x, f(x), degree, domain=[low, high])
+                emit("numerical", name, low, high, degree, fit)
+                c = weighted(f, hole(1e-5, 2, low, high), low, high, degree)
+                emit("modified", name, low, high, degree, lambda x: chebyshev.chebval(to_u(x), c))
+                g, holed = slope(name)
+                if g is None:
+                    continue
+                for method, offset, power in (("derivative", 1e-6, 2), ("derivative-u8", 1e-5, 8)):
+                    weight = hole(offset, power, low, high) if holed else np.ones_like
+                    c = half * chebyshev.chebint(weighted(g, weight, low, high, degree - 1))
+                    anchor = 0.0 if holed else middle
+                    c[0] += f(anchor) - chebyshev.chebval(to_u(anchor), c)
+                    emit(method, name, low, high, degree, lambda x: chebyshev.chebval(to_u(x), c))
+
+
+def fejer(f, low, high, n):
+    """Gutknecht & Trefethen (1982)."""
+    all_ = chebyshev.chebinterpolate(lambda u: f(0.5 * (low + high) + 0.5 * (high - low) * u), 150)
+    tail = all_[n + 1:]
+    tail = tail[: 1 + np.max(np.nonzero(np.abs(tail) > 1e-16 * np.max(np.abs(all_))))]
+    size = len(tail)
+    hankel = np.array([[tail[i + j] if i + j < size else 0.0 for j in range(size)] for i in range(size)])
+    values, vectors = linalg.eigh(hankel)
+    v = vectors[:, np.argmax(np.abs(values))]
+    b = np.concatenate([np.zeros(2 * n + 1), tail])  # b_{-n} ... b_n, then the tail
+    for k in range(2 * n, -1, -1):
+        b[k] = -np.dot(b[k + 1: k + size], v[1:]) / v[0]
+    correction = [b[n]] + [b[n + k] + b[n - k] for k in range(1, n + 1)]
+    return all_[: n + 1] - correction
+
+
+def fejers():
+    for name, low, high, degree in [
+        ("exp", -1.0, 1.0, 3), ("exp", -3.0, 5.0, 8), ("gelu", -3.0, 5.0, 8), ("silu", -3.0, 5.0, 8),
+        ("tanh", -3.0, 5.0, 8), ("sigmoid", -3.0, 5.0, 8), ("softplus", -3.0, 5.0, 8),
+    ]:
+        c = fejer(FUNCTIONS[name][0], low, high, degree)
+        to_u = lambda x: (x - 0.5 * (low + high)) / (0.5 * (high - low))
+        emit("caratheodory-fejer", name, low, high, degree, lambda x: chebyshev.chebval(to_u(x), c))
+
+
+def tuned(f, low, high, degree, exponent=8.0, reach=0.25, weight=0.1):
+    """Minimises norm + weight * norm beyond; Newton's method from least squares."""
+    middle, half = 0.5 * (low + high), 0.5 * (high - low)
+    x, w = panels(low, high)
+    z, v = np.polynomial.legendre.leggauss(40)
+    beyond = half * (1 + 0.5 * reach * (1 + z))
+    parts = [
+        (x, w / (high - low), 1.0),
+        (np.concatenate([middle - beyond, middle + beyond]), np.concatenate([v, v]) / 4, weight),
+    ]
+    parts = [(chebyshev.chebvander((x - middle) / half, degree), f(x), w, factor) for x, w, factor in parts]
+
+    def loss(c):
+        total = 0.0
+        for matrix, values, w, factor in parts:
+            e = np.abs(matrix @ c - values)
+            total += factor * np.max(e) * np.sum(w * (e / np.max(e)) ** exponent) ** (1 / exponent)
+        return total
+
+    def step(c):
+        gradient, hessian = np.zeros(degree + 1), np.zeros((degree + 1, degree + 1))
+        for matrix, values, w, factor in parts:
+            e = matrix @ c - values
+            largest = np.max(np.abs(e))
+            r = e / largest
+            mean = np.sum(w * np.abs(r) ** exponent)
+            norm = largest * mean ** (1 / exponent)
+            a = matrix.T @ (w * np.abs(r) ** (exponent - 1) * np.sign(r)) / mean
+            b = (matrix.T * (w * np.abs(r) ** (exponent - 2))) @ matrix / mean
+            s = norm / largest
+            gradient += factor * s * a
+            hessian += factor * (exponent - 1) * s / largest * (b - np.outer(a, a))
+        return -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
+
+    c = weighted(f, np.ones_like, low, high, degree)
+    for _ in range(200):
+        direction = step(c)
+        # the best of ever smaller steps
+        scales = 2.0 ** -np.arange(0, 40)
+        losses = [loss(c + t * direction) for t in scales]
+        if min(losses) >= loss(c):
+            break
+        c = c + scales[int(np.argmin(losses))] * direction
+    return lambda x: chebyshev.chebval((x - middle) / half, c)
+
+
+def tuneds():
+    for name, (f, _) in FUNCTIONS.items():
+        for low, high in INTERVALS:
+            for degree in (2, 5):
+                emit("tuned", name, low, high, degree, tuned(f, low, high, degree))
+
+
 print("method,function,low,high,degree,x,value")
 projections()
 taylors()
 minimaxes()
+others()
+fejers()
+tuneds()

@@ -1,26 +1,33 @@
-//! `cryptodl fit`: polynomials for activations, printed at full precision, recorded if asked.
+//! `cryptodl fit`: polynomials for activations, printed at full precision, recorded if asked; methods side by side; the lowest degree
+//! that is good enough.
+
+mod compare;
+mod lowest;
+mod text;
 
 use crate::cli::RunFlags;
-use crate::fitting::{self, FitPoint};
+use crate::fitting;
 use crate::manifest::Settings;
 use crate::rows::FitRow;
 use crate::run_folder::RunFolder;
-use anyhow::{Context, Result, bail};
-use approx::{Activation, Interval, MAX_DEGREE, MIN_DEGREE, Polynomial};
-use clap::{Args, ValueEnum};
-use serde::Serialize;
-use std::fmt::Write;
+use anyhow::{Result, bail};
+use approx::{Interval, MAX_DEGREE, MIN_DEGREE};
+use clap::Args;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use text::{Fitted, Style};
 
 /// Flags of `fit`.
 #[derive(Args, Debug)]
 #[command(
-    after_long_help = "Example: the paper's quadratic for raw pixels, and two others, as JSON\n  \
-    cryptodl fit --method derivative,chebyshev,legendre --degree 2 --interval=-255:255 --format json"
+    after_long_help = "Examples: the paper's quadratic for raw pixels, and two others, as JSON; all methods side by side, with a \
+    figure;\nthe lowest degree that is good enough, as C\n  \
+    cryptodl fit --method derivative,chebyshev,legendre --degree 2 --interval=-255:255 --format json\n  \
+    cryptodl fit --compare --activation sigmoid --degree 7 --interval=-8:8 --out results/compare\n  \
+    cryptodl fit --max-error 0.01 --activation sigmoid --method minimax --interval=-8:8 --format c"
 )]
 pub struct Arguments {
-    /// Activations, separated by commas, or `all`.
+    /// Functions, separated by commas, or `all` (see `cryptodl list activations`).
     #[arg(
         long,
         short,
@@ -38,14 +45,8 @@ pub struct Arguments {
         default_value = "all"
     )]
     pub method: Vec<String>,
-    /// Degrees: numbers and ranges, separated by commas, for instance `2,4` or `1-9`.
-    #[arg(
-        long,
-        short,
-        value_name = "DEGREES",
-        value_delimiter = ',',
-        default_value = "2"
-    )]
+    /// Degrees: numbers and ranges, separated by commas, for instance `2,4` or `1-9` [default: 2].
+    #[arg(long, short, value_name = "DEGREES", value_delimiter = ',')]
     pub degree: Vec<Degrees>,
     /// Intervals, separated by commas; write the equals sign, since the value begins with a minus.
     #[arg(
@@ -57,23 +58,21 @@ pub struct Arguments {
         allow_hyphen_values = true
     )]
     pub interval: Vec<Interval>,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// Also keep the rows and a manifest in this run folder, `DIR/fit.csv`; rows that are there are not fitted again.
+    /// Put the methods side by side: errors sampled and proven, cost on ciphertexts, error beyond the interval.
+    #[arg(long)]
+    pub compare: bool,
+    /// Find the lowest degree whose proven error is at most this, for each method.
+    #[arg(long, value_name = "ERROR")]
+    pub max_error: Option<f64>,
+    /// The highest degree that `--max-error` tries.
+    #[arg(long, value_name = "DEGREE", default_value_t = MAX_DEGREE)]
+    pub up_to: usize,
+    /// How to print: table, or one of rust, python, c, openfhe, lattigo, csv, json; always with all digits.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Style,
+    /// Also keep rows, manifest, report and figures in this run folder; what is there is not fitted again.
     #[arg(long, short, value_name = "DIR")]
     pub out: Option<PathBuf>,
-}
-
-/// How coefficients are printed: always with all their digits.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Format {
-    /// A paragraph a polynomial, for reading.
-    Table,
-    /// One line a coefficient.
-    Csv,
-    /// One array of all polynomials.
-    Json,
 }
 
 /// A degree or a range of them, both ends included.
@@ -134,57 +133,67 @@ pub fn method_names(names: &[String]) -> Result<Vec<String>> {
     Ok(unique(expanded.collect::<Result<Vec<_>, _>>()?))
 }
 
-/// The activations of these names, `all` standing for every one.
-pub fn activation_names(names: &[String]) -> Result<Vec<Activation>> {
+/// The functions of these names, `all` standing for every one.
+pub fn function_names(names: &[String]) -> Result<Vec<String>> {
     let expanded = names.iter().flat_map(|name| match name.as_str() {
-        "all" => approx::activations().iter().copied().map(Ok).collect(),
-        name => vec![name.parse::<Activation>()],
+        "all" => approx::functions()
+            .iter()
+            .map(|function| Ok(function.name().to_string()))
+            .collect(),
+        name => vec![approx::function(name).map(|function| function.name().to_string())],
     });
     Ok(unique(expanded.collect::<Result<Vec<_>, _>>()?))
 }
 
-/// A fit as it is printed.
-#[derive(Serialize)]
-struct Fitted {
-    activation: String,
-    method: String,
-    degree: usize,
-    low: f64,
-    high: f64,
-    /// Coefficients in the method's own basis, with basis and interval.
-    polynomial: Polynomial,
-    /// Coefficients of the powers of x.
-    monomial: Vec<f64>,
-    max_error: Option<f64>,
-    max_error_at: Option<f64>,
-    rms_error: Option<f64>,
-    depth: Option<usize>,
-}
-
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let activations = activation_names(&arguments.activation)?;
-    let methods = method_names(&arguments.method)?;
-    let points = fitting::grid(
-        &activations,
-        &methods,
-        &Degrees::flatten(&arguments.degree),
-        &unique(arguments.interval.iter().copied()),
-    );
-    if let Some(folder) = &arguments.out {
-        record(folder, &points)?;
-    }
-    let fits: Vec<Fitted> = points.iter().map(fitted).collect::<Result<_>>()?;
-    let text = match arguments.format {
-        Format::Table => table(&fits)?,
-        Format::Csv => csv_text(&fits)?,
-        Format::Json => serde_json::to_string_pretty(&fits).context("cannot write JSON")? + "\n",
+    let names = Names {
+        functions: function_names(&arguments.activation)?,
+        methods: method_names(&arguments.method)?,
+        intervals: unique(arguments.interval.iter().copied()),
     };
-    print!("{text}");
+    let degrees = match Degrees::flatten(&arguments.degree) {
+        none if none.is_empty() => vec![2],
+        degrees => degrees,
+    };
+    if let Some(bound) = arguments.max_error {
+        if arguments.compare {
+            bail!("`--compare` needs degrees and `--max-error` finds them: use one of the two");
+        }
+        if !arguments.degree.is_empty() {
+            bail!(
+                "`--max-error` finds the degree: leave `--degree` out, or set the limit with `--up-to`"
+            );
+        }
+        return lowest::run(&names, bound, arguments);
+    }
+    if arguments.up_to != MAX_DEGREE {
+        bail!("`--up-to` is the limit of `--max-error`: add that, or leave it out");
+    }
+    let points = fitting::grid(&names.functions, &names.methods, &degrees, &names.intervals);
+    if arguments.compare {
+        return compare::run(&points, arguments);
+    }
+    if let Some(folder) = &arguments.out {
+        let run = open(folder)?;
+        let mut table = run.table::<FitRow>()?;
+        fitting::record(&points, run.id(), &mut table)?;
+        run.end()?;
+    }
+    let fits: Vec<Fitted> = points.iter().map(Fitted::new).collect::<Result<_>>()?;
+    print!("{}", text::print(&fits, arguments.format)?);
     Ok(())
 }
 
-fn record(folder: &Path, points: &[FitPoint]) -> Result<()> {
+/// What was asked for, every name known.
+pub struct Names {
+    pub functions: Vec<String>,
+    pub methods: Vec<String>,
+    pub intervals: Vec<Interval>,
+}
+
+/// The run folder `folder`, begun or gone on with.
+fn open(folder: &Path) -> Result<RunFolder> {
     let name = folder.file_name().and_then(|name| name.to_str());
     let Some(name) = name else {
         bail!("`{}` does not name a folder to write to", folder.display())
@@ -199,98 +208,7 @@ fn record(folder: &Path, points: &[FitPoint]) -> Result<()> {
         fresh: false,
         resume: false,
     };
-    let run = RunFolder::open(&flags, name, None, Settings::new())?;
-    let mut table = run.table::<FitRow>()?;
-    fitting::record(points, run.id(), &mut table)?;
-    run.end()
-}
-
-fn fitted(point: &FitPoint) -> Result<Fitted> {
-    let (row, polynomial) = point.measure("")?;
-    Ok(Fitted {
-        activation: row.activation,
-        method: row.method,
-        degree: row.degree,
-        low: row.low,
-        high: row.high,
-        monomial: polynomial.to_monomial(),
-        polynomial,
-        max_error: row.max_error,
-        max_error_at: row.max_error_at,
-        rms_error: row.rms_error,
-        depth: row.depth,
-    })
-}
-
-fn basis_name(polynomial: &Polynomial) -> Result<String> {
-    let name = serde_json::to_value(polynomial.basis()).context("cannot name the basis")?;
-    Ok(name.as_str().unwrap_or_default().to_string())
-}
-
-fn table(fits: &[Fitted]) -> Result<String> {
-    let mut text = String::new();
-    for fit in fits {
-        let Fitted {
-            activation,
-            method,
-            degree,
-            low,
-            high,
-            ..
-        } = fit;
-        writeln!(
-            text,
-            "{activation}, {method}, degree {degree} on {low}:{high}"
-        )?;
-        if let (Some(max), Some(at), Some(rms), Some(depth)) =
-            (fit.max_error, fit.max_error_at, fit.rms_error, fit.depth)
-        {
-            writeln!(
-                text,
-                "  error: at most {max:.6e} (sampled), at x = {at:.6}; root mean square {rms:.6e}; depth {depth}"
-            )?;
-        }
-        let basis = basis_name(&fit.polynomial)?;
-        if basis != "monomial" {
-            for (index, coefficient) in fit.polynomial.coefficients().iter().enumerate() {
-                writeln!(text, "  {basis:<10} {index:>2}  {coefficient:?}")?;
-            }
-        }
-        for (power, coefficient) in fit.monomial.iter().enumerate() {
-            writeln!(text, "  {:<10} {power:>2}  {coefficient:?}", "power of x")?;
-        }
-        writeln!(text)?;
-    }
-    Ok(text)
-}
-
-fn csv_text(fits: &[Fitted]) -> Result<String> {
-    let mut text =
-        String::from("activation,method,degree,low,high,basis,index,coefficient,monomial\n");
-    for fit in fits {
-        let Fitted {
-            activation,
-            method,
-            degree,
-            low,
-            high,
-            ..
-        } = fit;
-        let basis = basis_name(&fit.polynomial)?;
-        for (index, monomial) in fit.monomial.iter().enumerate() {
-            let coefficient = fit
-                .polynomial
-                .coefficients()
-                .get(index)
-                .copied()
-                .unwrap_or(0.0);
-            writeln!(
-                text,
-                "{activation},{method},{degree},{low},{high},{basis},{index},{coefficient:?},{monomial:?}"
-            )?;
-        }
-    }
-    Ok(text)
+    RunFolder::open(&flags, name, None, Settings::new())
 }
 
 #[cfg(test)]
@@ -324,31 +242,8 @@ mod tests {
                 .contains("chebyshev")
         );
         assert!(
-            format!("{:#}", activation_names(&["gelu".to_string()]).unwrap_err())
+            format!("{:#}", function_names(&["swoosh".to_string()]).unwrap_err())
                 .contains("sigmoid")
         );
-    }
-
-    #[test]
-    fn printed_coefficients_read_back_bit_for_bit() {
-        let on = Interval::new(-8.0, 8.0).unwrap();
-        let point = FitPoint {
-            activation: Activation::Sigmoid,
-            method: "legendre".to_string(),
-            degree: 5,
-            on,
-        };
-        let fit = fitted(&point).unwrap();
-        let text = csv_text(std::slice::from_ref(&fit)).unwrap();
-        let printed: Vec<f64> = text
-            .lines()
-            .skip(1)
-            .map(|line| line.rsplit(',').next().unwrap().parse().unwrap())
-            .collect();
-        assert_eq!(printed, fit.monomial);
-        let json = serde_json::to_string(&fit).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-        let read: Polynomial = serde_json::from_value(value["polynomial"].clone()).unwrap();
-        assert_eq!(read.coefficients(), fit.polynomial.coefficients());
     }
 }

@@ -61,6 +61,7 @@ fn sections(models: &Path) -> Vec<Section> {
             .collect()
     };
     let methods = approx::methods();
+    let functions = approx::functions();
     vec![
         (
             "methods",
@@ -74,9 +75,9 @@ fn sections(models: &Path) -> Vec<Section> {
         (
             "activations",
             pairs(
-                approx::activations()
+                functions
                     .iter()
-                    .map(|activation| (activation.name(), ""))
+                    .map(|function| (function.name(), trained(function.name())))
                     .collect(),
             ),
         ),
@@ -125,6 +126,18 @@ fn sections(models: &Path) -> Vec<Section> {
         ),
         ("models", shipped(models)),
     ]
+}
+
+/// Networks are trained with three of the functions; the others can be fitted.
+fn trained(function: &str) -> &'static str {
+    if approx::activations()
+        .iter()
+        .any(|activation| activation.name() == function)
+    {
+        "fit and train"
+    } else {
+        "fit"
+    }
 }
 
 fn shipped(folder: &Path) -> Vec<(String, String)> {

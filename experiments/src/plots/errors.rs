@@ -2,7 +2,7 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{display_name, distinct, grid, look, refit, run_line, shown};
+use super::shared::{display_name, distinct, grid, look, refit, run_line, shown, usual_error};
 
 /// One panel an activation, one line a method.
 pub fn figure(rows: &Rows) -> Option<Figure> {
@@ -63,34 +63,4 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
         panel: (270.0, 250.0),
         panels: panels.collect(),
     })
-}
-
-/// The largest of the errors that are within three times the median: a diverging method must not flatten the others.
-fn usual_error(errors: &[f64]) -> f64 {
-    let mut sorted = errors.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let Some(median) = sorted.get(sorted.len() / 2) else {
-        return 1.0;
-    };
-    let usual = sorted
-        .iter()
-        .rev()
-        .find(|error| **error <= 3.0 * median)
-        .copied()
-        .unwrap_or(*median);
-    usual.max(f64::MIN_POSITIVE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::usual_error;
-
-    #[test]
-    fn a_diverging_method_does_not_set_the_scale() {
-        assert_eq!(
-            usual_error(&[0.2, 0.1, 1e6, 0.3, 0.25]).to_bits(),
-            0.3_f64.to_bits()
-        );
-        assert_eq!(usual_error(&[]).to_bits(), 1.0_f64.to_bits());
-    }
 }

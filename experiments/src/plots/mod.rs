@@ -4,6 +4,7 @@
 
 mod accuracy;
 mod axis;
+mod compare;
 mod degree;
 mod errors;
 pub mod figure;
@@ -16,6 +17,7 @@ mod stages;
 mod sweep;
 mod throughput;
 
+use crate::comparison::CompareRow;
 use crate::growth::GrowthRow;
 use crate::profile::{self, StageRow};
 use crate::records::{Table, write_whole};
@@ -33,6 +35,7 @@ pub struct Rows {
     pub encrypted: Vec<EncryptedRow>,
     pub stages: Vec<StageRow>,
     pub growth: Vec<GrowthRow>,
+    pub compare: Vec<CompareRow>,
 }
 
 impl Rows {
@@ -46,6 +49,7 @@ impl Rows {
             stages: profile::stages(folder, &encrypted)?,
             encrypted,
             growth: Table::read(folder)?,
+            compare: Table::read(folder)?,
         })
     }
 }
@@ -102,6 +106,11 @@ pub fn figures() -> Vec<Kind> {
             name: "growth",
             summary: "time and memory of a batch as networks and rings grow",
             make: growth::figure,
+        },
+        Kind {
+            name: "compare",
+            summary: "methods side by side: curve, error, error beyond the interval",
+            make: compare::figure,
         },
     ]
 }

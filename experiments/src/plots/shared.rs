@@ -2,7 +2,7 @@
 
 use super::figure::Look;
 use crate::rows::FitRow;
-use approx::{Activation, Interval, Polynomial, methods};
+use approx::{Function, Interval, Polynomial, methods};
 
 /// Points along the interval in a drawn curve.
 pub const CURVE_POINTS: usize = 401;
@@ -44,6 +44,10 @@ pub fn display_name(activation: &str) -> &str {
         "relu" => "ReLU",
         "sigmoid" => "Sigmoid",
         "tanh" => "Tanh",
+        "leaky-relu" => "leaky ReLU",
+        "gelu" => "GELU",
+        "silu" => "SiLU",
+        "abs" => "|x|",
         other => other,
     }
 }
@@ -92,15 +96,30 @@ pub fn shown(rows: &[FitRow]) -> Option<(Interval, usize, Vec<&FitRow>)> {
     Some((on, degree, chosen))
 }
 
-/// The activation and the polynomial of a row: fits are deterministic, so the row's inputs give its polynomial back.
-pub fn refit(row: &FitRow) -> Option<(Activation, Polynomial)> {
-    let activation: Activation = row.activation.parse().ok()?;
-    let on = Interval::new(row.low, row.high).ok()?;
-    let polynomial = approx::method(&row.method)
+/// The function and the polynomial of a row: fits are deterministic, so the row's inputs give its polynomial back.
+pub fn refit(row: &FitRow) -> Option<(Box<dyn Function>, Polynomial)> {
+    refitted(
+        &row.activation,
+        &row.method,
+        (row.low, row.high),
+        row.degree,
+    )
+}
+
+/// The same from the inputs alone.
+pub fn refitted(
+    activation: &str,
+    method: &str,
+    (low, high): (f64, f64),
+    degree: usize,
+) -> Option<(Box<dyn Function>, Polynomial)> {
+    let function = approx::function(activation).ok()?;
+    let on = Interval::new(low, high).ok()?;
+    let polynomial = approx::method(method)
         .ok()?
-        .fit(&activation, on, row.degree)
+        .fit(&*function, on, degree)
         .ok()?;
-    Some((activation, polynomial))
+    Some((function, polynomial))
 }
 
 /// Evenly spaced points of the interval, both ends included.
@@ -124,9 +143,34 @@ pub fn run_line(run_id: &str) -> String {
     format!("run {run_id} · cryptodl {}", env!("CARGO_PKG_VERSION"))
 }
 
+/// The largest of the errors that are within three times the median: a diverging method must not flatten the others.
+pub fn usual_error(errors: &[f64]) -> f64 {
+    let mut sorted = errors.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(median) = sorted.get(sorted.len() / 2) else {
+        return 1.0;
+    };
+    let usual = sorted
+        .iter()
+        .rev()
+        .find(|error| **error <= 3.0 * median)
+        .copied()
+        .unwrap_or(*median);
+    usual.max(f64::MIN_POSITIVE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_diverging_method_does_not_set_the_scale() {
+        assert_eq!(
+            usual_error(&[0.2, 0.1, 1e6, 0.3, 0.25]).to_bits(),
+            0.3_f64.to_bits()
+        );
+        assert_eq!(usual_error(&[]).to_bits(), 1.0_f64.to_bits());
+    }
 
     #[test]
     fn wilson_matches_the_textbook() {

@@ -1,6 +1,7 @@
 //! Every figure from made-up rows: both files are there, sound and not blank.
 
 use super::*;
+use crate::comparison::CompareRow;
 use approx::{activations, methods};
 
 fn made_up() -> Rows {
@@ -72,6 +73,18 @@ fn made_up() -> Rows {
                 });
             }
         }
+    }
+    for activation in ["relu", "gelu"] {
+        rows.compare
+            .extend(methods().iter().map(|method| CompareRow {
+                activation: activation.to_string(),
+                method: method.name().to_string(),
+                degree: 3,
+                low: -2.0,
+                high: 2.0,
+                max_error: Some(0.1),
+                ..CompareRow::default()
+            }));
     }
     for (index, mut row) in crate::growth::points("made-up", "ckks", false)
         .into_iter()

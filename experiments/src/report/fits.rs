@@ -1,6 +1,7 @@
 //! Tables of fits and of trainings.
 
 use super::text::{percent, seconds, shown, table};
+use crate::comparison::{BEYOND, CompareRow};
 use crate::plots::shared::{display_name, distinct, intervals};
 use crate::rows::{FitRow, TrainRow};
 use std::fmt::Write;
@@ -73,6 +74,59 @@ fn short(error: f64) -> String {
     } else {
         format!("{error:.2e}")
     }
+}
+
+/// One line a method: errors sampled and proven, and what the polynomial costs on ciphertexts.
+pub fn compared(rows: &[CompareRow]) -> String {
+    let several = distinct(rows, |row| {
+        (row.activation.clone(), row.degree, row.low, row.high)
+    });
+    let header = [
+        "method",
+        "sampled error",
+        "proven error ≤",
+        "gap",
+        "proven ÷ best possible",
+        "root mean square",
+        "error outside",
+        "depth",
+        "products",
+    ];
+    let mut text = String::new();
+    for (activation, degree, low, high) in several {
+        let here: Vec<&CompareRow> = rows
+            .iter()
+            .filter(|row| row.activation == activation && row.degree == degree)
+            .filter(|row| (row.low, row.high) == (low, high) && row.error.is_none())
+            .collect();
+        let lines: Vec<Vec<String>> = here
+            .iter()
+            .map(|row| {
+                let ratio = row.certified_error.zip(row.least_error);
+                let whole =
+                    |count: Option<usize>| count.map_or("–".to_string(), |n| n.to_string());
+                vec![
+                    row.method.clone(),
+                    shown(row.max_error, short),
+                    shown(row.certified_error, short),
+                    shown(row.gap, |gap| format!("{:.2} %", 100.0 * gap)),
+                    shown(ratio.map(|(upper, least)| upper / least), short),
+                    shown(row.rms_error, short),
+                    shown(row.error_outside, short),
+                    whole(row.depth),
+                    whole(row.ciphertext_products),
+                ]
+            })
+            .collect();
+        let _ = writeln!(
+            text,
+            "{}, degree {degree} on {low}:{high}; outside is up to {:.0} % of the half-width beyond the ends:\n\n{}",
+            display_name(&activation),
+            100.0 * BEYOND,
+            table(&header, &lines)
+        );
+    }
+    text
 }
 
 /// One line a training.

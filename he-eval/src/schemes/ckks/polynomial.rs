@@ -149,3 +149,109 @@ impl Algebra for Circuit<'_> {
         self.keep(sum, a)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::{Interval, Plan, function, method};
+    use cryptodl_ckks::{Literal, Parameters, SecretKey};
+
+    /// A circuit that counts what it executes: products of ciphertexts, and how many follow one another.
+    struct Counted<'a> {
+        circuit: Circuit<'a>,
+        products: usize,
+    }
+
+    impl Algebra for Counted<'_> {
+        type Value = (Ciphertext, usize);
+
+        fn add(&mut self, a: &Self::Value, b: &Self::Value) -> Self::Value {
+            (self.circuit.add(&a.0, &b.0), a.1.max(b.1))
+        }
+
+        fn multiply(&mut self, a: &Self::Value, b: &Self::Value) -> Self::Value {
+            self.products += 1;
+            (self.circuit.multiply(&a.0, &b.0), a.1.max(b.1) + 1)
+        }
+
+        fn scale(&mut self, a: &Self::Value, factor: f64) -> Self::Value {
+            (self.circuit.scale(&a.0, factor), a.1)
+        }
+
+        fn shift(&mut self, a: &Self::Value, constant: f64) -> Self::Value {
+            (self.circuit.shift(&a.0, constant), a.1)
+        }
+    }
+
+    #[test]
+    fn what_is_executed_on_ciphertexts_is_what_the_dry_run_says() {
+        let parameters = Parameters::toy(&Literal {
+            ring_degree: 256,
+            prime_bits: vec![45; 14],
+            special_bits: vec![49],
+        })
+        .unwrap();
+        let secret = SecretKey::generate(&parameters);
+        let key = secret.relinearisation_key();
+        let evaluator = Evaluator::new(&parameters, Some(key)).unwrap();
+        let target = 40f64.exp2();
+        let mut plans_seen = Vec::new();
+        for (name, on, degree) in [
+            ("relu", "-4:4", 2), // a completed square
+            ("relu", "-4:4", 4), // even but for x/2
+            ("tanh", "-4:4", 7), // odd
+            ("exp", "-1:1", 5),
+            ("gelu", "-3:5", 12),
+            ("sigmoid", "-8:8", 31),
+            ("abs", "-1:1", 48), // even
+        ] {
+            let on: Interval = on.parse().unwrap();
+            let p = method("minimax")
+                .unwrap()
+                .fit(&*function(name).unwrap(), on, degree)
+                .unwrap();
+            let (plan, cost) = cheapest_plan(&p).unwrap();
+            plans_seen.push(plan);
+            let slots: Vec<f64> = (0..256)
+                .map(|i| on.from_unit(f64::from(i) / 127.5 - 1.0))
+                .collect();
+            let x = secret.encrypt(&slots, target, 14).unwrap().expand();
+
+            let primes: Vec<f64> = (0..13).map(|i| parameters.prime(i) as f64).collect();
+            let bottom = 13 - cost.levels;
+            let mut circuit = Circuit {
+                evaluator: &evaluator,
+                scales: scales(&primes, 13, bottom, target),
+                error: None,
+            };
+            let x_low = circuit.lower(&x, 13);
+            let mut counted = Counted {
+                circuit,
+                products: 0,
+            };
+            let (result, depth) = plan.evaluate(&mut counted, &p, &(x_low, 0)).unwrap();
+            assert!(counted.circuit.error.is_none(), "{name} {degree}");
+            assert_eq!(
+                (counted.products, depth, 13 - result.primes()),
+                (cost.ciphertext_products, cost.depth, cost.levels),
+                "{name} {degree} by {plan:?}"
+            );
+
+            // and the entry that networks use computes the same
+            let whole = evaluate(&evaluator, &p, &x, cost.levels, target).unwrap();
+            assert_eq!(whole.primes(), bottom);
+            for result in [&result, &whole] {
+                for (found, x) in secret.decrypt(result).unwrap().iter().zip(&slots) {
+                    let expected = p.eval(*x);
+                    assert!(
+                        (found - expected).abs() < 1e-4,
+                        "{name} {degree} at {x}: {found} {expected}"
+                    );
+                }
+            }
+        }
+        for plan in [Plan::Square, Plan::PatersonStockmeyer] {
+            assert!(plans_seen.contains(&plan), "{plans_seen:?}");
+        }
+    }
+}
