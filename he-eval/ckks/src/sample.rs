@@ -159,7 +159,7 @@ impl Stream {
     }
 }
 
-/// Deviation of [`Stream::noise`].
+/// Deviation of the errors, centred binomial of 42 bits: √10.5.
 pub const NOISE_DEVIATION: f64 = 3.24037034920393;
 
 /// A seed from the operating system.
