@@ -61,7 +61,12 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
         Series {
             label: known.map_or(kind.clone(), |(_, label)| (*label).to_string()),
             shape: Shape::Bars,
-            look: Look::nth(index),
+            // an eighth colour, since bars have no dashes
+            look: if kind == "decrypt" {
+                Look::reference()
+            } else {
+                Look::nth(index)
+            },
             points: points.collect(),
         }
     });
