@@ -13,6 +13,7 @@ use std::thread::Scope;
 const AHEAD: usize = 4;
 
 /// Input values and labels of a few images.
+#[derive(Clone)]
 pub(crate) struct Batch {
     /// `[n, C, H, W]`.
     pub values: Vec<f32>,

@@ -20,6 +20,7 @@
 //! | [`Recipe`] | every knob of training |
 //! | [`train`] | training with checkpoints and resume |
 //! | [`logits`] | evaluation of a trained network |
+//! | [`speed`] | single steps of training, to be timed |
 //!
 //! # Reproducibility
 //! Order, augmentation, split and first weights depend on the seed alone. On the same processor type with the same
@@ -36,16 +37,20 @@ mod batches;
 mod checkpoint;
 pub mod datasets;
 mod evaluation;
+mod kernels;
+mod layers;
 mod model;
 mod nonlinearity;
 mod optimiser;
 mod random;
 mod recipe;
+pub mod speed;
 mod step;
 mod teacher;
 mod training;
 
 pub use evaluation::{accuracy, logits};
+pub use kernels::Kernels;
 pub use recipe::{Optimiser, Recipe};
 pub use training::{EpochReport, Observer, Progress, Silent, Trained, train};
 

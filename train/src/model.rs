@@ -3,17 +3,14 @@
 //! [`Model`] is the structure alone; its weights are a list of matrices that is passed in. So the weights that are
 //! trained, their running averages and those of an artifact all go through the same code.
 //!
-//! Values between layers are `[features, batch]`: the batch comes last. A convolution then is a choice of rows (one
-//! row for each place in the window and each position, copied whole) and one product `[out, in·k·k] × [in·k·k,
-//! positions·batch]`, whose result is `[out·positions, batch]` without moving anything; a dense layer is one product.
+//! Values between layers are `[features, batch]`: the batch comes last. What each layer does is in [`crate::layers`].
 
+use crate::kernels::Kernels;
+use crate::layers::{Boundary, Builder, Module, Running};
 use crate::nonlinearity::Nonlinear;
 use crate::random::Random;
-use burn::tensor::module::{batch_norm, batch_norm_train};
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use cryptodl_network::{
-    BATCH_NORM_EPSILON, Layer, Network, NetworkError, Nonlinearity, Shape, Tensor as Stored,
-};
+use burn::tensor::{Device, Tensor, TensorData};
+use cryptodl_network::{Layer, Network, NetworkError, Nonlinearity, Shape, Tensor as Stored};
 use std::collections::BTreeMap;
 
 /// What a list of numbers is, which decides how training treats it.
@@ -51,30 +48,6 @@ impl Parameter {
     }
 }
 
-/// A layer, with the positions of its parameters.
-enum Module {
-    /// Rows of the input in the order `[in, window, position]`; the row behind the last one is padding.
-    Convolution {
-        weight: usize,
-        rows: Tensor<1, Int>,
-        padded: bool,
-    },
-    Dense {
-        weight: usize,
-    },
-    /// Gamma, beta, mean and variance follow each other.
-    BatchNorm {
-        gamma: usize,
-        channels: usize,
-    },
-    /// Rows of the input in the order `[window, channel, position]`.
-    MeanPool {
-        rows: Tensor<1, Int>,
-        window: usize,
-    },
-    Activation(Nonlinear),
-}
-
 /// The structure of a network.
 pub(crate) struct Model {
     network: Network,
@@ -87,20 +60,32 @@ pub(crate) struct Model {
 pub(crate) struct Pass {
     /// `[batch, classes]`.
     pub logits: Tensor<2>,
-    /// `Σ mean(relu(|z| - boundary)²)` over the activation layers.
+    /// `Σ mean(relu(|z| - boundary)²)` over the activation layers. It has to enter the loss with the weight that the
+    /// pass was given: some operators count that in their gradients already.
     pub excess: Option<Tensor<1>>,
     /// Position of a mean or variance, and its value over this batch.
     pub statistics: Vec<(usize, Tensor<2>)>,
 }
 
 impl Model {
+    /// With the fastest operators that run on the device.
     pub(crate) fn new(network: &Network, device: &Device) -> Result<Self, NetworkError> {
+        Self::with(network, Kernels::of(device), device)
+    }
+
+    /// With operators of choice; [`Kernels::Fused`] only runs on the `flex` backend.
+    pub(crate) fn with(
+        network: &Network,
+        kernels: Kernels,
+        device: &Device,
+    ) -> Result<Self, NetworkError> {
         network.validate()?;
         let mut parameters = Vec::new();
-        let mut modules = Vec::new();
+        let mut builder = Builder::new(kernels, device);
         let shapes = network.parameter_shapes()?;
         let mut input = network.input;
-        for ((index, layer), output) in network.layers.iter().enumerate().zip(network.shapes()?) {
+        let outputs = network.shapes()?;
+        for (index, (layer, output)) in network.layers.iter().zip(&outputs).enumerate() {
             let first = parameters.len();
             let prefix = format!("layers.{index}.");
             for (name, shape) in shapes.iter().filter(|(name, _)| name.starts_with(&prefix)) {
@@ -111,57 +96,22 @@ impl Model {
                     role,
                 });
             }
-            modules.push(match layer {
-                Layer::Convolution {
-                    kernel,
-                    stride,
-                    padding,
-                    ..
-                } => {
-                    let places = places(input, output, *kernel, *stride, *padding);
-                    Module::Convolution {
-                        weight: first,
-                        rows: rows(places, device),
-                        padded: *padding > 0,
-                    }
-                }
-                Layer::Dense { .. } => Module::Dense { weight: first },
-                Layer::BatchNorm => Module::BatchNorm {
-                    gamma: first,
-                    channels: input.channels,
-                },
-                Layer::MeanPool { kernel, stride } => {
-                    let window = kernel * kernel;
-                    let places = places(input, output, *kernel, *stride, 0);
-                    let positions = output.height * output.width;
-                    let by_window = (0..window).flat_map(|place| {
-                        let (channels, places) = (0..input.channels, &places);
-                        channels.flat_map(move |channel| {
-                            places[(channel * window + place) * positions..][..positions]
-                                .iter()
-                                .copied()
-                        })
-                    });
-                    Module::MeanPool {
-                        rows: rows(by_window.collect(), device),
-                        window,
-                    }
-                }
-                Layer::Activation(nonlinearity) => {
-                    let nonlinear = Nonlinear::new(nonlinearity, first);
-                    if let Some(coefficients) = nonlinear.learnable() {
-                        let shape = vec![coefficients.len()];
-                        parameters.push(Parameter {
-                            name: format!("{prefix}coefficients"),
-                            shape,
-                            role: Role::Vector,
-                        });
-                    }
-                    Module::Activation(nonlinear)
-                }
-            });
-            input = output;
+            let nonlinear = match layer {
+                Layer::Activation(nonlinearity) => Some(Nonlinear::new(nonlinearity, first)),
+                _ => None,
+            };
+            if let Some(coefficients) = nonlinear.as_ref().and_then(Nonlinear::learnable) {
+                let shape = vec![coefficients.len()];
+                parameters.push(Parameter {
+                    name: format!("{prefix}coefficients"),
+                    shape,
+                    role: Role::Vector,
+                });
+            }
+            builder.add(layer, nonlinear, first, input, *output);
+            input = *output;
         }
+        let modules = builder.modules();
         Ok(Self {
             network: network.clone(),
             modules,
@@ -291,81 +241,28 @@ impl Model {
     }
 
     /// The same with the statistics of the batch.
-    pub(crate) fn train(&self, weights: &[Tensor<2>], input: Tensor<2>, boundary: f64) -> Pass {
+    pub(crate) fn train(
+        &self,
+        weights: &[Tensor<2>],
+        input: Tensor<2>,
+        boundary: Boundary,
+    ) -> Pass {
         self.run(weights, input, Some(boundary))
     }
 
-    fn run(&self, weights: &[Tensor<2>], input: Tensor<2>, training: Option<f64>) -> Pass {
-        let batch = input.dims()[0];
-        let vector = |position: usize| weights[position].clone().squeeze_dim(0);
-        // A bias that stays 0 need not be added while training.
-        let biased = |x: Tensor<2>, position: usize| {
-            let skipped = training.is_some() && self.parameters[position].role == Role::Fixed;
-            if skipped {
-                x
-            } else {
-                x + weights[position].clone().transpose()
-            }
-        };
-        let mut excess: Option<Tensor<1>> = None;
-        let mut statistics = Vec::new();
+    fn run(&self, weights: &[Tensor<2>], input: Tensor<2>, training: Option<Boundary>) -> Pass {
+        let mut pass = Running::new(weights, training);
         let mut x = input.transpose(); // [features, batch] from here on
         for module in &self.modules {
-            x = match module {
-                Module::Convolution {
-                    weight,
-                    rows,
-                    padded,
-                } => {
-                    if *padded {
-                        let zeros = Tensor::zeros([1, batch], &x.device());
-                        x = Tensor::cat(vec![x, zeros], 0);
-                    }
-                    let filters = weights[*weight].clone(); // [out, in·k·k]
-                    let [out, inputs] = filters.dims();
-                    let positions = rows.dims()[0] / inputs;
-                    let patches = x
-                        .select(0, rows.clone())
-                        .reshape([inputs, positions * batch]);
-                    biased(filters.matmul(patches), weight + 1).reshape([out * positions, batch])
-                }
-                Module::Dense { weight } => biased(weights[*weight].clone().matmul(x), weight + 1),
-                Module::BatchNorm { gamma, channels } => {
-                    let [features, _] = x.dims();
-                    let values: Tensor<3> = x.reshape([1, *channels, features / channels * batch]);
-                    let (scale, shift) = (vector(*gamma), vector(gamma + 1));
-                    let normed = if training.is_some() {
-                        let normed = batch_norm_train(values, scale, shift, BATCH_NORM_EPSILON);
-                        statistics.push((gamma + 2, normed.mean.unsqueeze()));
-                        statistics.push((gamma + 3, normed.variance.unsqueeze()));
-                        normed.output
-                    } else {
-                        let (mean, variance) = (vector(gamma + 2), vector(gamma + 3));
-                        batch_norm(values, scale, shift, mean, variance, BATCH_NORM_EPSILON)
-                    };
-                    normed.reshape([features, batch])
-                }
-                Module::MeanPool { rows, window } => {
-                    let outputs = rows.dims()[0] / window;
-                    let windows = x
-                        .select(0, rows.clone())
-                        .reshape([*window, outputs * batch]);
-                    windows.mean_dim(0).reshape([outputs, batch])
-                }
-                Module::Activation(nonlinear) => {
-                    if let Some(boundary) = training {
-                        let beyond = burn::tensor::activation::relu(x.clone().abs() - boundary);
-                        let mean = (beyond.clone() * beyond).mean();
-                        excess = Some(excess.map_or(mean.clone(), |sum| sum + mean));
-                    }
-                    nonlinear.apply(x, weights)
-                }
-            };
+            x = pass.apply(module, x, |position| {
+                // A bias that stays 0 need not be added while training.
+                training.is_some() && self.parameters[position].role == Role::Fixed
+            });
         }
         Pass {
             logits: x.transpose(),
-            excess,
-            statistics,
+            excess: pass.excess,
+            statistics: pass.statistics,
         }
     }
 
@@ -378,39 +275,6 @@ impl Model {
     pub(crate) fn network(&self) -> &Network {
         &self.network
     }
-}
-
-/// For each place `(channel, y, x)` of a window, for each position of the output: which value of the input lies there.
-/// Padding is numbered as the value behind the last one.
-fn places(input: Shape, output: Shape, kernel: usize, stride: usize, padding: usize) -> Vec<usize> {
-    let mut places =
-        Vec::with_capacity(input.channels * kernel * kernel * output.height * output.width);
-    for channel in 0..input.channels {
-        for (y, x) in (0..kernel).flat_map(|y| (0..kernel).map(move |x| (y, x))) {
-            for (row, column) in
-                (0..output.height).flat_map(|r| (0..output.width).map(move |c| (r, c)))
-            {
-                // Counted from the corner of the padded input.
-                let (row, column) = (row * stride + y, column * stride + x);
-                let inside = |place: usize, side: usize| (padding..padding + side).contains(&place);
-                places.push(
-                    if inside(row, input.height) && inside(column, input.width) {
-                        (channel * input.height + row - padding) * input.width + column - padding
-                    } else {
-                        input.len()
-                    },
-                );
-            }
-        }
-    }
-    places
-}
-
-/// Row numbers as a tensor.
-fn rows(places: Vec<usize>, device: &Device) -> Tensor<1, Int> {
-    let places: Vec<i32> = places.into_iter().map(|place| place as i32).collect();
-    let length = places.len();
-    Tensor::from_data(TensorData::new(places, [length]), device)
 }
 
 /// Purpose of the random numbers of the first weights.
@@ -445,86 +309,4 @@ pub(crate) fn values(tensor: &Tensor<2>) -> Vec<f32> {
         .to_data()
         .try_into_vec()
         .expect("training computes in 32-bit floats")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use burn::tensor::module::{avg_pool2d, conv2d};
-    use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
-    use cryptodl_network::Normalisation;
-
-    const INPUT: Shape = Shape {
-        channels: 3,
-        height: 7,
-        width: 6,
-    };
-
-    fn network(layer: Layer) -> Network {
-        Network {
-            name: "one-layer".into(),
-            input: INPUT,
-            normalisation: Normalisation {
-                mean: vec![0.0; 3],
-                deviation: vec![1.0; 3],
-            },
-            layers: vec![layer],
-        }
-    }
-
-    fn random(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
-        let mut random = Random::at([seed]);
-        let data: Vec<f32> = (0..rows * columns)
-            .map(|_| random.normal() as f32)
-            .collect();
-        Tensor::from_data(TensorData::new(data, [rows, columns]), &Device::flex())
-    }
-
-    fn agree(ours: &Tensor<2>, other: &Tensor<2>) {
-        assert_eq!(ours.dims(), other.dims());
-        for (a, b) in values(ours).iter().zip(values(other)) {
-            // Sums of up to 27 products in 32 bits.
-            assert!((a - b).abs() < 1e-5, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn convolutions_agree_with_those_of_burn() {
-        for (kernel, stride, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 0), (3, 2, 2), (5, 3, 4)] {
-            let layer = Layer::Convolution {
-                out_channels: 4,
-                kernel,
-                stride,
-                padding,
-            };
-            let model = Model::new(&network(layer), &Device::flex()).unwrap();
-            let weights = [random(4, 3 * kernel * kernel, 1) * 0.2, random(1, 4, 2)];
-            let input = random(5, INPUT.len(), 3);
-            let images = input.clone().reshape([5, 3, 7, 6]);
-            let filters = weights[0].clone().reshape([4, 3, kernel, kernel]);
-            let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-            let expected = conv2d(
-                images,
-                filters,
-                Some(weights[1].clone().squeeze_dim(0)),
-                options,
-            );
-            agree(&model.infer(&weights, input), &expected.flatten(1, 3));
-        }
-    }
-
-    #[test]
-    fn mean_pools_agree_with_those_of_burn() {
-        for (kernel, stride) in [(1, 1), (2, 2), (3, 2), (4, 1)] {
-            let model = Model::new(
-                &network(Layer::MeanPool { kernel, stride }),
-                &Device::flex(),
-            )
-            .unwrap();
-            let input = random(5, INPUT.len(), 4);
-            let options = AvgPoolOptions::new([kernel; 2]).with_stride([stride; 2]);
-            let expected = avg_pool2d(input.clone().reshape([5, 3, 7, 6]), options);
-            agree(&model.infer(&[], input), &expected.flatten(1, 3));
-        }
-    }
 }

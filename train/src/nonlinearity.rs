@@ -1,5 +1,6 @@
 //! Activations and the polynomials in their place, on tensors.
 
+use crate::kernels::normalise::Pointwise;
 use approx::{Activation, Basis, Interval, Polynomial};
 use burn::tensor::{Tensor, activation};
 use cryptodl_network::Nonlinearity;
@@ -61,6 +62,18 @@ impl Nonlinear {
             *position
         } else {
             None
+        }
+    }
+
+    /// The same for the kernel that applies it behind a batch norm, if that can.
+    pub(crate) fn pointwise(&self) -> Option<Pointwise> {
+        match self {
+            Self::Exact(Activation::Relu) => Some(Pointwise::Relu),
+            Self::Horner(powers) => {
+                let powers = powers.iter().map(|c| *c as f32).collect();
+                Some(Pointwise::Powers(powers))
+            }
+            Self::Exact(_) | Self::Series { .. } => None,
         }
     }
 

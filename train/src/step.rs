@@ -3,6 +3,7 @@
 use crate::batches::Batch;
 use crate::checkpoint::State;
 use crate::evaluation::{input, largest};
+use crate::layers::Boundary;
 use crate::model::Model;
 use crate::optimiser;
 use crate::recipe::Recipe;
@@ -38,7 +39,11 @@ impl Trainer<'_> {
     ) -> Outcome {
         let Self { model, recipe, .. } = *self;
         let input = input(model, batch.values, &self.device);
-        let pass = model.train(&state.weights, input.clone(), recipe.boundary);
+        let boundary = Boundary {
+            at: recipe.boundary,
+            weight: recipe.boundary_weight,
+        };
+        let pass = model.train(&state.weights, input.clone(), boundary);
         let classes = pass.logits.dims()[1];
         let right = crate::model::values(&pass.logits.clone().inner())
             .chunks_exact(classes)

@@ -134,11 +134,7 @@ pub fn train(
             train_s: 0.0,
         }
     });
-    for (weight, parameter) in state.weights.iter_mut().zip(&model.parameters) {
-        if !matches!(parameter.role, Role::Statistic | Role::Fixed) {
-            *weight = weight.clone().autodiff().require_grad();
-        }
-    }
+    tracked(&model, &mut state);
 
     while state.epochs < recipe.epochs {
         let begin = Instant::now();
@@ -182,6 +178,15 @@ pub fn train(
         test_accuracy,
         train_s: state.train_s,
     })
+}
+
+/// Makes the weights that are trained gather gradients.
+pub(crate) fn tracked(model: &Model, state: &mut State) {
+    for (weight, parameter) in state.weights.iter_mut().zip(&model.parameters) {
+        if !matches!(parameter.role, Role::Statistic | Role::Fixed) {
+            *weight = weight.clone().autodiff().require_grad();
+        }
+    }
 }
 
 /// The images fit the network: shape, number of classes, and at least one to test on.

@@ -383,6 +383,35 @@ impl Network {
             .map(|(_, shape)| shape.len())
             .sum()
     }
+
+    /// Products of a value and a weight for one image, layer by layer as they stand here; pools and batch norms do not
+    /// count, since evaluation folds them into their neighbours. Zero for a network that [`Network::validate`] refuses.
+    pub fn multiply_accumulates(&self) -> usize {
+        let outputs = self.shapes().unwrap_or_default();
+        let inputs = std::iter::once(self.input).chain(outputs.iter().copied());
+        let layers = self.layers.iter().zip(inputs).zip(&outputs);
+        layers
+            .map(|((layer, input), output)| match *layer {
+                Layer::Convolution { kernel, .. } => {
+                    output.len() * input.channels * kernel * kernel
+                }
+                Layer::Dense { .. } => output.len() * input.len(),
+                Layer::BatchNorm | Layer::MeanPool { .. } | Layer::Activation(_) => 0,
+            })
+            .sum()
+    }
+
+    /// Ciphertext products in sequence: what decides the size of the ring. An activation that is still exact counts as
+    /// the quadratic that would take its place.
+    pub fn depth(&self) -> usize {
+        let activations = self.activations().into_iter();
+        activations
+            .map(|nonlinearity| match nonlinearity {
+                Nonlinearity::Exact(_) => 1,
+                Nonlinearity::Polynomial { polynomial, .. } => polynomial.depth(),
+            })
+            .sum()
+    }
 }
 
 #[cfg(test)]
@@ -430,6 +459,8 @@ mod tests {
             .collect();
         assert_eq!(shapes, ["3×4×4", "3×4×4", "3×2×2", "3×2×2", "5×1×1"]);
         assert_eq!(network.activation_outputs(), 12);
+        assert_eq!(network.multiply_accumulates(), 48 * 9 + 5 * 12);
+        assert_eq!(network.depth(), 1);
         assert_eq!(network.parameters(), Ok(3 * 9 + 3 + 6 + 5 * 12 + 5));
         assert_eq!(
             network.parameter_shapes().unwrap()[0],

@@ -7,50 +7,44 @@
 //! # References
 //! - LeCun et al. (1998), *Gradient-based learning applied to document recognition*, for convolution – pooling twice.
 
-use crate::{Layer, Network, Nonlinearity};
-use approx::Activation;
+use super::{Width, activated, convolution, digits, pool};
+use crate::{Layer, Network};
 
 pub(super) const NAME: &str = "compact";
 pub(super) const SUMMARY: &str = "accurate and fast: conv 5×5 (24) → pool 3 → act → conv 5×5 (72) → pool 2 → act → dense 128 → act → dense 10";
 
-pub(super) fn network() -> Network {
-    let (input, normalisation) = super::digits();
-    let activation = || Layer::Activation(Nonlinearity::Exact(Activation::Relu));
-    let convolution = |out_channels| Layer::Convolution {
-        out_channels,
-        kernel: 5,
-        stride: 1,
-        padding: 0,
-    };
-    let pool = |size| Layer::MeanPool {
-        kernel: size,
-        stride: size,
-    };
+pub(super) fn network(width: Width) -> Network {
+    let (input, normalisation) = digits();
+    let mut layers = vec![
+        convolution(width.of(24), 5, 1, 0), // [24, 24, 24]
+        pool(3),                            // [24, 8, 8]
+    ];
+    layers.extend(activated());
+    layers.extend([
+        convolution(width.of(72), 5, 1, 0), // [72, 4, 4]
+        pool(2),                            // [72, 2, 2]
+    ]);
+    layers.extend(activated());
+    layers.push(Layer::Dense {
+        outputs: width.of(128),
+    });
+    layers.extend(activated());
+    layers.push(Layer::Dense { outputs: 10 });
     Network {
         name: NAME.to_owned(),
         input,
         normalisation,
-        layers: vec![
-            convolution(24), // [24, 24, 24]
-            pool(3),         // [24, 8, 8]
-            Layer::BatchNorm,
-            activation(),
-            convolution(72), // [72, 4, 4]
-            pool(2),         // [72, 2, 2]
-            Layer::BatchNorm,
-            activation(),
-            Layer::Dense { outputs: 128 },
-            Layer::BatchNorm,
-            activation(),
-            Layer::Dense { outputs: 10 },
-        ],
+        layers,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn activations_have_1952_outputs() {
-        assert_eq!(super::network().activation_outputs(), 1536 + 288 + 128);
+        let outputs = network(Width::FULL).activation_outputs();
+        assert_eq!(outputs, 1536 + 288 + 128);
     }
 }

@@ -1,16 +1,23 @@
 //! Networks by name, one file each. Activations are ReLU until [`Network::with_activation`] replaces them.
+//!
+//! A name may end in the width in percent: `lenet-w50` has half the channels of `lenet`.
 
+mod airbench;
 mod compact;
 mod cryptonets;
+mod lenet;
+mod paper_cifar;
+mod plain;
 mod pooled;
 
-use crate::{Network, NetworkError};
+use crate::{Layer, Network, NetworkError, Nonlinearity};
+use approx::Activation;
 
 /// One entry of the zoo.
 struct Entry {
     name: &'static str,
     summary: &'static str,
-    build: fn() -> Network,
+    build: fn(Width) -> Network,
 }
 
 /// The only place that knows all of them.
@@ -30,7 +37,43 @@ const ENTRIES: &[Entry] = &[
         summary: pooled::SUMMARY,
         build: pooled::network,
     },
+    Entry {
+        name: lenet::NAME,
+        summary: lenet::SUMMARY,
+        build: lenet::network,
+    },
+    Entry {
+        name: plain::NAME,
+        summary: plain::SUMMARY,
+        build: plain::network,
+    },
+    Entry {
+        name: paper_cifar::NAME,
+        summary: paper_cifar::SUMMARY,
+        build: paper_cifar::network,
+    },
+    Entry {
+        name: airbench::NAME,
+        summary: airbench::SUMMARY,
+        build: airbench::network,
+    },
 ];
+
+/// Between a name and a width.
+const WIDTH_MARK: &str = "-w";
+
+/// How wide a network is, in percent of the one that its file describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Width(usize);
+
+impl Width {
+    const FULL: Self = Self(100);
+
+    /// So many channels or outputs at full width; at least one.
+    fn of(self, full: usize) -> usize {
+        ((full * self.0 + 50) / 100).max(1)
+    }
+}
 
 /// Name and one-line summary of every network.
 pub fn networks() -> Vec<(&'static str, &'static str)> {
@@ -40,18 +83,53 @@ pub fn networks() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// The network of that name.
+/// The network of that name, which may end in a width of 1 to 1000 percent: `lenet`, `lenet-w50`.
 ///
 /// # Errors
 /// [`NetworkError::Unknown`], which lists the known names.
 pub fn network(name: &str) -> Result<Network, NetworkError> {
-    let entry = ENTRIES.iter().find(|entry| entry.name == name);
-    entry
-        .map(|entry| (entry.build)())
+    let find = |name: &str| ENTRIES.iter().find(|entry| entry.name == name);
+    let at_width = || {
+        let (stem, percent) = name.rsplit_once(WIDTH_MARK)?;
+        let width = percent.parse().ok().filter(|w| (1..=1000).contains(w))?;
+        // One network, one name: no `-w100`, no `-w050`.
+        let plain = width != Width::FULL.0 && !percent.starts_with(['0', '+']);
+        Some((find(stem).filter(|_| plain)?, Width(width)))
+    };
+    let (entry, width) = find(name)
+        .map(|entry| (entry, Width::FULL))
+        .or_else(at_width)
         .ok_or_else(|| NetworkError::Unknown {
             name: name.to_owned(),
             known: ENTRIES.iter().map(|entry| entry.name).collect(),
-        })
+        })?;
+    Ok(Network {
+        name: name.to_owned(),
+        ..(entry.build)(width)
+    })
+}
+
+fn convolution(out_channels: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
+    Layer::Convolution {
+        out_channels,
+        kernel,
+        stride,
+        padding,
+    }
+}
+
+/// Means of squares that do not overlap.
+fn pool(side: usize) -> Layer {
+    Layer::MeanPool {
+        kernel: side,
+        stride: side,
+    }
+}
+
+/// Batch norm and activation.
+fn activated() -> [Layer; 2] {
+    let relu = Nonlinearity::Exact(Activation::Relu);
+    [Layer::BatchNorm, Layer::Activation(relu)]
 }
 
 /// Input shape and normalisation of 28×28 grey digits: mean and deviation over the MNIST training set.
@@ -70,6 +148,22 @@ fn digits() -> (crate::Shape, crate::Normalisation) {
     )
 }
 
+/// Input shape and normalisation of 32×32 colour photographs: means and deviations over the CIFAR-10 training set.
+fn photographs() -> (crate::Shape, crate::Normalisation) {
+    let shape = crate::Shape {
+        channels: 3,
+        height: 32,
+        width: 32,
+    };
+    (
+        shape,
+        crate::Normalisation {
+            mean: vec![0.491_40, 0.482_16, 0.446_53],
+            deviation: vec![0.247_03, 0.243_49, 0.261_59],
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +175,30 @@ mod tests {
             network.validate().unwrap();
             assert_eq!(network.name, name);
             assert!(!summary.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_network_comes_in_other_widths() {
+        for (name, _) in networks() {
+            let full = network(name).unwrap();
+            let half = network(&format!("{name}-w50")).unwrap();
+            half.validate().unwrap();
+            assert_eq!(half.name, format!("{name}-w50"));
+            // The classes stay, and so do the layers.
+            assert_eq!(half.shapes().unwrap().last(), full.shapes().unwrap().last());
+            assert_eq!(half.layers.len(), full.layers.len());
+            assert!(half.parameters().unwrap() < full.parameters().unwrap());
+        }
+        for wrong in [
+            "lenet-w",
+            "lenet-w0",
+            "lenet-w050",
+            "lenet-w100",
+            "lenet-w1001",
+            "lenet-w+5",
+        ] {
+            assert!(network(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -7,43 +7,30 @@
 //! - LeCun et al. (1998), *Gradient-based learning applied to document recognition*, for convolution – pooling twice;
 //!   here with mean pooling, batch norm before each activation and other widths.
 
-use crate::{Layer, Network, Nonlinearity};
-use approx::Activation;
+use super::{Width, activated, convolution, pool};
+use crate::{Layer, Network};
 
 pub(super) const NAME: &str = "pooled";
 pub(super) const SUMMARY: &str = "for accuracy: conv 5×5 (16) → pool → act → conv 5×5 (48) → pool → act → dense 128 → act → dense 10";
 
-pub(super) fn network() -> Network {
+pub(super) fn network(width: Width) -> Network {
     let (input, normalisation) = super::digits();
-    let activation = || Layer::Activation(Nonlinearity::Exact(Activation::Relu));
-    let convolution = |out_channels| Layer::Convolution {
-        out_channels,
-        kernel: 5,
-        stride: 1,
-        padding: 0,
-    };
-    let pool = || Layer::MeanPool {
-        kernel: 2,
-        stride: 2,
-    };
+    let mut layers = Vec::new();
+    for channels in [16, 48] {
+        // [16, 24, 24] → [16, 12, 12] → [48, 8, 8] → [48, 4, 4]
+        layers.extend([convolution(width.of(channels), 5, 1, 0), pool(2)]);
+        layers.extend(activated());
+    }
+    layers.push(Layer::Dense {
+        outputs: width.of(128),
+    });
+    layers.extend(activated());
+    layers.push(Layer::Dense { outputs: 10 });
     Network {
         name: NAME.to_owned(),
         input,
         normalisation,
-        layers: vec![
-            convolution(16), // [16, 24, 24]
-            pool(),          // [16, 12, 12]
-            Layer::BatchNorm,
-            activation(),
-            convolution(48), // [48, 8, 8]
-            pool(),          // [48, 4, 4]
-            Layer::BatchNorm,
-            activation(),
-            Layer::Dense { outputs: 128 },
-            Layer::BatchNorm,
-            activation(),
-            Layer::Dense { outputs: 10 },
-        ],
+        layers,
     }
 }
 
@@ -51,6 +38,9 @@ pub(super) fn network() -> Network {
 mod tests {
     #[test]
     fn activations_have_3200_outputs() {
-        assert_eq!(super::network().activation_outputs(), 2304 + 768 + 128);
+        assert_eq!(
+            super::network(super::Width::FULL).activation_outputs(),
+            2304 + 768 + 128
+        );
     }
 }

@@ -1,0 +1,364 @@
+//! Batch norm, the activation behind it and its boundary loss in one pass over `[channels·positions, batch]`.
+//!
+//! For a channel of `M` values `x` with mean `m` and variance `v`, `d = x - m`, `s = gamma / √(v + ε)`:
+//! 1. `z = s · d + beta`, `y = f(z)`, boundary loss `Σ relu(|z| - b)²`.
+//! 2. Backward: `g = ∂y · f'(z) + weight · 2 relu(|z| - b) sign(z) / (all values)`, with `z` computed again.
+//! 3. `∂beta = Σ g`, `∂gamma = Σ g d / √(v + ε)`,
+//!    `∂x = s · (g - Σ g / M - d · Σ g d / (M (v + ε)))`.
+//!
+//! # References
+//! - Ioffe & Szegedy (2015), *Batch normalization*, ICML, section 3.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Sums run in this many lanes, and in 64 bits from block to block.
+const LANES: usize = 16;
+const BLOCK: usize = 2048;
+
+/// What is applied to each normalised value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Pointwise {
+    /// Nothing.
+    Identity,
+    /// ReLU.
+    Relu,
+    /// `c_0 + z (c_1 + z (c_2 + …))`, up to degree 4.
+    Powers(Vec<f32>),
+}
+
+/// A function of one value.
+trait Function: Copy + Send + Sync {
+    fn value(self, z: f32) -> f32;
+    fn slope(self, z: f32) -> f32;
+}
+
+#[derive(Clone, Copy)]
+struct Identity;
+
+impl Function for Identity {
+    #[inline(always)]
+    fn value(self, z: f32) -> f32 {
+        z
+    }
+    #[inline(always)]
+    fn slope(self, _: f32) -> f32 {
+        1.0
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Relu;
+
+impl Function for Relu {
+    #[inline(always)]
+    fn value(self, z: f32) -> f32 {
+        if z > 0.0 { z } else { 0.0 }
+    }
+    #[inline(always)]
+    fn slope(self, z: f32) -> f32 {
+        if z > 0.0 { 1.0 } else { 0.0 }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Powers<const N: usize>([f32; N]);
+
+impl<const N: usize> Powers<N> {
+    fn new(coefficients: &[f32]) -> Self {
+        Self(std::array::from_fn(|k| {
+            coefficients.get(k).copied().unwrap_or(0.0)
+        }))
+    }
+}
+
+impl<const N: usize> Function for Powers<N> {
+    #[inline(always)]
+    fn value(self, z: f32) -> f32 {
+        (self.0.iter().rev()).fold(0.0, |sum, coefficient| sum * z + coefficient)
+    }
+    #[inline(always)]
+    fn slope(self, z: f32) -> f32 {
+        (1..N)
+            .rev()
+            .fold(0.0, |sum, k| sum * z + k as f32 * self.0[k])
+    }
+}
+
+/// The numbers of a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Channel {
+    pub gamma: f32,
+    pub beta: f32,
+    pub mean: f32,
+    /// Biased: the mean of squared distances.
+    pub variance: f32,
+}
+
+/// How normalised values are treated, the same in every channel.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Treatment {
+    pub pointwise: Pointwise,
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Normalised values beyond this are punished.
+    pub boundary: f32,
+    /// Factor of the boundary loss in the loss of the training; none of its gradient is added where it is 0.
+    pub boundary_weight: f32,
+}
+
+/// What a training pass gives.
+pub(crate) struct Normalised {
+    /// As long as the values.
+    pub output: Vec<f32>,
+    /// One for each channel.
+    pub mean: Vec<f32>,
+    /// One for each channel.
+    pub variance: Vec<f32>,
+    /// Mean of `relu(|z| - boundary)²` over all values.
+    pub excess: f32,
+}
+
+/// Gradients, as long as what they belong to.
+pub(crate) struct Gradients {
+    pub values: Vec<f32>,
+    pub gamma: Vec<f32>,
+    pub beta: Vec<f32>,
+}
+
+/// With the statistics of the values themselves.
+pub(crate) fn train(
+    values: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    treatment: &Treatment,
+) -> Normalised {
+    let size = values.len() / gamma.len();
+    assert_eq!(values.len(), size * gamma.len());
+    let mut output = vec![0.0; values.len()];
+    let channels: Vec<(f32, f32, f64)> = output
+        .par_chunks_exact_mut(size)
+        .zip(values.par_chunks_exact(size))
+        .zip(gamma.par_iter().zip(beta))
+        .map(|((output, values), (gamma, beta))| {
+            let (mean, variance) = Arch::new().dispatch(Moments(values));
+            let channel = Channel {
+                gamma: *gamma,
+                beta: *beta,
+                mean,
+                variance,
+            };
+            let excess = apply(values, output, channel, treatment);
+            (mean, variance, excess)
+        })
+        .collect();
+    Normalised {
+        output,
+        mean: channels.iter().map(|channel| channel.0).collect(),
+        variance: channels.iter().map(|channel| channel.1).collect(),
+        excess: (channels.iter().map(|channel| channel.2).sum::<f64>() / values.len() as f64)
+            as f32,
+    }
+}
+
+/// With given statistics.
+pub(crate) fn infer(values: &[f32], channels: &[Channel], treatment: &Treatment) -> Vec<f32> {
+    let size = values.len() / channels.len();
+    assert_eq!(values.len(), size * channels.len());
+    let mut output = vec![0.0; values.len()];
+    output
+        .par_chunks_exact_mut(size)
+        .zip(values.par_chunks_exact(size))
+        .zip(channels)
+        .for_each(|((output, values), channel)| {
+            apply(values, output, *channel, treatment);
+        });
+    output
+}
+
+/// Gradients of [`train`], for gradients of its output.
+pub(crate) fn gradients(
+    values: &[f32],
+    gradients: &[f32],
+    channels: &[Channel],
+    treatment: &Treatment,
+) -> Gradients {
+    let size = values.len() / channels.len();
+    assert_eq!(values.len(), gradients.len());
+    let mut result = vec![0.0; values.len()];
+    let pull = 2.0 * treatment.boundary_weight / values.len() as f32;
+    let sums: Vec<(f32, f32)> = result
+        .par_chunks_exact_mut(size)
+        .zip(values.par_chunks_exact(size))
+        .zip(gradients.par_chunks_exact(size))
+        .zip(channels)
+        .map(|(((result, values), gradients), channel)| {
+            let pass = Backward {
+                values,
+                gradients,
+                result,
+                channel: *channel,
+                treatment,
+                pull,
+            };
+            Arch::new().dispatch(pass)
+        })
+        .collect();
+    Gradients {
+        values: result,
+        gamma: sums.iter().map(|sum| sum.0).collect(),
+        beta: sums.iter().map(|sum| sum.1).collect(),
+    }
+}
+
+/// `Σ f(a, b)` over pairs of equally long slices.
+#[inline(always)]
+fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
+    let mut total = 0.0;
+    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+        let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        let mut lanes = [0.0; LANES];
+        for (a, b) in a.iter().zip(b) {
+            for lane in 0..LANES {
+                lanes[lane] += f(a[lane], b[lane]);
+            }
+        }
+        for ((lane, a), b) in lanes.iter_mut().zip(rest_a).zip(rest_b) {
+            *lane += f(*a, *b);
+        }
+        total += f64::from(lanes.iter().sum::<f32>());
+    }
+    total
+}
+
+/// Mean and variance.
+struct Moments<'a>(&'a [f32]);
+
+impl WithSimd for Moments<'_> {
+    type Output = (f32, f32);
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (f32, f32) {
+        let n = self.0.len() as f64;
+        let mean = (sum(self.0, self.0, |x, _| x) / n) as f32;
+        let squares = sum(self.0, self.0, |x, _| (x - mean) * (x - mean));
+        (mean, (squares / n) as f32)
+    }
+}
+
+/// Writes the output of a channel, and gives its boundary loss, not divided by anything.
+fn apply(values: &[f32], output: &mut [f32], channel: Channel, treatment: &Treatment) -> f64 {
+    let pass = Apply {
+        values,
+        output,
+        channel,
+        treatment,
+    };
+    Arch::new().dispatch(pass)
+}
+
+struct Apply<'a, 'b> {
+    values: &'a [f32],
+    output: &'b mut [f32],
+    channel: Channel,
+    treatment: &'a Treatment,
+}
+
+impl WithSimd for Apply<'_, '_> {
+    type Output = f64;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        match &self.treatment.pointwise {
+            Pointwise::Identity => self.run(Identity),
+            Pointwise::Relu => self.run(Relu),
+            Pointwise::Powers(c) if c.len() <= 3 => self.run(Powers::<3>::new(c)),
+            Pointwise::Powers(c) => self.run(Powers::<5>::new(c)),
+        }
+    }
+}
+
+impl Apply<'_, '_> {
+    #[inline(always)]
+    fn run(self, function: impl Function) -> f64 {
+        let Channel { beta, mean, .. } = self.channel;
+        let scale = self.channel.scale(self.treatment.epsilon);
+        let boundary = self.treatment.boundary;
+        let mut excess = 0.0;
+        for (values, output) in self.values.chunks(BLOCK).zip(self.output.chunks_mut(BLOCK)) {
+            for (value, output) in values.iter().zip(&mut *output) {
+                *output = (value - mean) * scale + beta;
+            }
+            excess += sum(output, output, |z, _| {
+                let beyond = (z.abs() - boundary).max(0.0);
+                beyond * beyond
+            });
+            for z in output {
+                *z = function.value(*z);
+            }
+        }
+        excess
+    }
+}
+
+impl Channel {
+    fn scale(self, epsilon: f32) -> f32 {
+        self.gamma / (self.variance + epsilon).sqrt()
+    }
+}
+
+struct Backward<'a, 'b> {
+    values: &'a [f32],
+    gradients: &'a [f32],
+    result: &'b mut [f32],
+    channel: Channel,
+    treatment: &'a Treatment,
+    pull: f32,
+}
+
+impl WithSimd for Backward<'_, '_> {
+    type Output = (f32, f32);
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (f32, f32) {
+        match &self.treatment.pointwise {
+            Pointwise::Identity => self.run(Identity),
+            Pointwise::Relu => self.run(Relu),
+            Pointwise::Powers(c) if c.len() <= 3 => self.run(Powers::<3>::new(c)),
+            Pointwise::Powers(c) => self.run(Powers::<5>::new(c)),
+        }
+    }
+}
+
+impl Backward<'_, '_> {
+    /// Gradients of gamma and beta.
+    #[inline(always)]
+    fn run(self, function: impl Function) -> (f32, f32) {
+        let Channel {
+            beta,
+            mean,
+            variance,
+            ..
+        } = self.channel;
+        let Treatment {
+            epsilon, boundary, ..
+        } = *self.treatment;
+        let scale = self.channel.scale(epsilon);
+        for ((result, value), gradient) in
+            self.result.iter_mut().zip(self.values).zip(self.gradients)
+        {
+            let z = (value - mean) * scale + beta;
+            let beyond = (z - boundary).max(0.0) + (z + boundary).min(0.0);
+            *result = gradient * function.slope(z) + self.pull * beyond;
+        }
+        let all = sum(self.result, self.values, |g, _| g);
+        let along = sum(self.result, self.values, |g, x| g * (x - mean));
+        let n = self.values.len() as f64;
+        let (all_mean, slope) = (
+            (all / n) as f32,
+            (along / (n * f64::from(variance + epsilon))) as f32,
+        );
+        for (result, value) in self.result.iter_mut().zip(self.values) {
+            *result = scale * (*result - all_mean - (value - mean) * slope);
+        }
+        let gamma = along / f64::from(variance + epsilon).sqrt();
+        (gamma as f32, all as f32)
+    }
+}

@@ -1,0 +1,331 @@
+//! The kernels as operators of Burn's `flex` backend, with their gradients.
+
+use super::normalise::{self, Channel, Treatment};
+use super::windows::Windows;
+use super::{convolution, pool};
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, Backend, Dispatch, ExtensionType, Flex, FlexDevice, backend_extension,
+};
+use burn::tensor::{Tensor, TensorData};
+use std::sync::Arc;
+
+/// What batch norm in training gives.
+#[derive(ExtensionType)]
+pub(crate) struct Normalised<B: Backend> {
+    pub output: FloatTensor<B>,
+    /// `[channels]`.
+    pub mean: FloatTensor<B>,
+    /// `[channels]`.
+    pub variance: FloatTensor<B>,
+    /// `[1]`, without gradient.
+    pub excess: FloatTensor<B>,
+}
+
+/// The operators. All values are `[features, batch]`.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait Fused: Backend {
+    fn convolution(
+        values: FloatTensor<Self>,
+        filters: FloatTensor<Self>,
+        windows: Arc<Windows>,
+    ) -> FloatTensor<Self>;
+    fn mean_pool(values: FloatTensor<Self>, windows: Arc<Windows>) -> FloatTensor<Self>;
+    fn normalise(
+        values: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        treatment: Arc<Treatment>,
+    ) -> Normalised<Self>;
+}
+
+/// A tensor whose values lie row-major, as a slice.
+fn slice(tensor: &FloatTensor<Flex>) -> &[f32] {
+    tensor.as_slice().expect("made contiguous, in 32 bits")
+}
+
+fn tensor(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FloatTensor<Flex> {
+    Flex::float_from_data(TensorData::new(values, shape), &FlexDevice)
+}
+
+/// Images in the batch.
+fn batch(tensor: &FloatTensor<Flex>) -> usize {
+    let shape = tensor.layout().shape();
+    shape[shape.num_dims() - 1]
+}
+
+impl Fused for Flex {
+    fn convolution(
+        values: FloatTensor<Self>,
+        filters: FloatTensor<Self>,
+        windows: Arc<Windows>,
+    ) -> FloatTensor<Self> {
+        let (values, filters) = (values.to_contiguous(), filters.to_contiguous());
+        let n = batch(&values);
+        let output = convolution::forward(slice(&filters), slice(&values), n, &windows);
+        let rows = output.len() / n;
+        tensor(output, [rows, n])
+    }
+
+    fn mean_pool(values: FloatTensor<Self>, windows: Arc<Windows>) -> FloatTensor<Self> {
+        let values = values.to_contiguous();
+        let n = batch(&values);
+        let output = pool::forward(slice(&values), n, &windows);
+        let rows = output.len() / n;
+        tensor(output, [rows, n])
+    }
+
+    fn normalise(
+        values: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        treatment: Arc<Treatment>,
+    ) -> Normalised<Self> {
+        let shape = values.layout().shape().clone();
+        let (values, gamma, beta) = (
+            values.to_contiguous(),
+            gamma.to_contiguous(),
+            beta.to_contiguous(),
+        );
+        let result = normalise::train(slice(&values), slice(&gamma), slice(&beta), &treatment);
+        let channels = result.mean.len();
+        Normalised {
+            output: tensor(result.output, shape),
+            mean: tensor(result.mean, [channels]),
+            variance: tensor(result.variance, [channels]),
+            excess: tensor(vec![result.excess], [1]),
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
+    fn convolution(
+        values: FloatTensor<Self>,
+        filters: FloatTensor<Self>,
+        windows: Arc<Windows>,
+    ) -> FloatTensor<Self> {
+        let nodes = [values.node(), filters.node()];
+        let (values, filters) = (
+            values.into_primitive().to_contiguous(),
+            filters.into_primitive().to_contiguous(),
+        );
+        let output = Flex::convolution(values.clone(), filters.clone(), windows.clone());
+        match ConvolutionGradient
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish((values, filters, windows), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn mean_pool(values: FloatTensor<Self>, windows: Arc<Windows>) -> FloatTensor<Self> {
+        let node = values.node();
+        let output = Flex::mean_pool(values.into_primitive(), windows.clone());
+        match PoolGradient.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(windows, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn normalise(
+        values: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        treatment: Arc<Treatment>,
+    ) -> Normalised<Self> {
+        let nodes = [values.node(), gamma.node(), beta.node()];
+        let values = values.into_primitive().to_contiguous();
+        let gamma = gamma.into_primitive().to_contiguous();
+        let beta = beta.into_primitive().to_contiguous();
+        let result = Flex::normalise(
+            values.clone(),
+            gamma.clone(),
+            beta.clone(),
+            treatment.clone(),
+        );
+        let channels = channels(&gamma, &beta, &result.mean, &result.variance);
+        let output = match NormaliseGradient
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => {
+                prepared.finish((values, channels.into(), treatment), result.output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(result.output),
+        };
+        Normalised {
+            output,
+            mean: FloatTensor::<Self>::new(result.mean),
+            variance: FloatTensor::<Self>::new(result.variance),
+            excess: FloatTensor::<Self>::new(result.excess),
+        }
+    }
+}
+
+fn channels(
+    gamma: &FloatTensor<Flex>,
+    beta: &FloatTensor<Flex>,
+    mean: &FloatTensor<Flex>,
+    variance: &FloatTensor<Flex>,
+) -> Vec<Channel> {
+    let pairs = slice(gamma).iter().zip(slice(beta));
+    let moments = slice(mean).iter().zip(slice(variance));
+    pairs
+        .zip(moments)
+        .map(|((gamma, beta), (mean, variance))| Channel {
+            gamma: *gamma,
+            beta: *beta,
+            mean: *mean,
+            variance: *variance,
+        })
+        .collect()
+}
+
+#[derive(Debug)]
+struct ConvolutionGradient;
+
+impl Backward<Flex, 2> for ConvolutionGradient {
+    /// Values, filters, windows.
+    type State = (FloatTensor<Flex>, FloatTensor<Flex>, Arc<Windows>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [values_node, filters_node] = ops.parents;
+        let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (values, filters, windows) = ops.state;
+        let n = batch(&values);
+        if let Some(node) = values_node {
+            let shape = values.layout().shape().clone();
+            let found = convolution::input_gradient(slice(&filters), slice(&gradient), n, &windows);
+            grads.register::<Flex>(node.id, tensor(found, shape));
+        }
+        if let Some(node) = filters_node {
+            let shape = filters.layout().shape().clone();
+            let found = convolution::filter_gradient(slice(&gradient), slice(&values), n, &windows);
+            grads.register::<Flex>(node.id, tensor(found, shape));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PoolGradient;
+
+impl Backward<Flex, 1> for PoolGradient {
+    type State = Arc<Windows>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [node] = ops.parents;
+        let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
+        if let Some(node) = node {
+            let n = batch(&gradient);
+            let found = pool::gradient(slice(&gradient), n, &ops.state);
+            let rows = found.len() / n;
+            grads.register::<Flex>(node.id, tensor(found, [rows, n]));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormaliseGradient;
+
+impl Backward<Flex, 3> for NormaliseGradient {
+    /// Values, numbers of the channels, what was done with them.
+    type State = (FloatTensor<Flex>, Arc<[Channel]>, Arc<Treatment>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [values_node, gamma_node, beta_node] = ops.parents;
+        let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (values, channels, treatment) = ops.state;
+        let shape = values.layout().shape().clone();
+        let found = normalise::gradients(slice(&values), slice(&gradient), &channels, &treatment);
+        if let Some(node) = values_node {
+            grads.register::<Flex>(node.id, tensor(found.values, shape));
+        }
+        let count = channels.len();
+        if let Some(node) = gamma_node {
+            grads.register::<Flex>(node.id, tensor(found.gamma, [count]));
+        }
+        if let Some(node) = beta_node {
+            grads.register::<Flex>(node.id, tensor(found.beta, [count]));
+        }
+    }
+}
+
+/// Outputs `[out·positions, batch]` of filters `[out, taps]` on values `[features, batch]`.
+pub(crate) fn convolve(values: Tensor<2>, filters: Tensor<2>, windows: &Arc<Windows>) -> Tensor<2> {
+    let output = <Dispatch as Fused>::convolution(
+        values.into_dispatch(),
+        filters.into_dispatch(),
+        windows.clone(),
+    );
+    Tensor::from_dispatch(output)
+}
+
+/// Means `[channels·positions, batch]` of values `[features, batch]`.
+pub(crate) fn mean_pool(values: Tensor<2>, windows: &Arc<Windows>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as Fused>::mean_pool(
+        values.into_dispatch(),
+        windows.clone(),
+    ))
+}
+
+/// Output `[features, batch]`, mean and variance `[channels]`, boundary loss `[1]`.
+///
+/// The boundary loss has no gradient of its own: what it would give, times the weight in `treatment`, is part of the
+/// gradient of the output already.
+pub(crate) fn normalise(
+    values: Tensor<2>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    treatment: Treatment,
+) -> (Tensor<2>, Tensor<1>, Tensor<1>, Tensor<1>) {
+    let result = <Dispatch as Fused>::normalise(
+        values.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        Arc::new(treatment),
+    );
+    (
+        Tensor::from_dispatch(result.output),
+        Tensor::from_dispatch(result.mean),
+        Tensor::from_dispatch(result.variance),
+        Tensor::from_dispatch(result.excess),
+    )
+}
+
+/// Output `[features, batch]` with given statistics. Not for training: it has no gradient.
+pub(crate) fn normalise_with(
+    values: &Tensor<2>,
+    channels: &[Channel],
+    treatment: &Treatment,
+) -> Tensor<2> {
+    let device = values.device();
+    let shape = values.shape();
+    let data: Vec<f32> = values
+        .to_data()
+        .try_into_vec()
+        .expect("training computes in 32-bit floats");
+    let output = normalise::infer(&data, channels, treatment);
+    Tensor::from_data(TensorData::new(output, shape), &device)
+}

@@ -1,0 +1,444 @@
+//! What the layers of a network do with tensors `[features, batch]`.
+//!
+//! With [`Kernels::Stock`] a convolution is a choice of rows (one row for each place in the window and each position,
+//! copied whole) and one product `[out, in·k·k] × [in·k·k, positions·batch]`, whose result is `[out·positions, batch]`
+//! without moving anything. With [`Kernels::Fused`] it is one operator, and so are a batch norm and the activation
+//! behind it. A dense layer is one product in either case.
+//!
+//! A mean pool right behind a convolution makes it a convolution with larger windows that lie farther apart. The filters
+//! of that one are sums of shifted filters, which is one small product; and 2×2 means of 5×5 windows then take 36
+//! products in place of 100. [`Kernels::Fused`] does so wherever it saves products.
+
+use crate::kernels::normalise::{Channel, Pointwise, Treatment};
+use crate::kernels::windows::Windows;
+use crate::kernels::{Kernels, operators};
+use crate::model::values;
+use crate::nonlinearity::Nonlinear;
+use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use cryptodl_network::{BATCH_NORM_EPSILON, Layer, Shape};
+use std::sync::Arc;
+
+/// Where the inputs of activations should stay, and what it costs if they do not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Boundary {
+    /// Punished beyond this.
+    pub at: f64,
+    /// Weight in the loss.
+    pub weight: f64,
+}
+
+/// A layer, or a few of them, with the positions of its parameters.
+pub(crate) enum Module {
+    Convolution {
+        weight: usize,
+        view: View,
+        /// Makes filters that include a mean pool: `[k·k, k'·k']`.
+        spread: Option<Box<Tensor<2>>>,
+    },
+    Dense {
+        weight: usize,
+    },
+    /// Gamma, beta, mean and variance follow each other.
+    BatchNorm {
+        gamma: usize,
+        channels: usize,
+        kernels: Kernels,
+        /// The activation behind it, if it is part of this module.
+        activation: Option<Pointwise>,
+    },
+    MeanPool {
+        view: View,
+    },
+    Activation(Nonlinear),
+}
+
+/// Windows on an image.
+pub(crate) enum View {
+    /// Numbers of rows, for a convolution in the order `[in, window, position]`, for a pool in the order
+    /// `[window, in, position]`; the row behind the last one is padding.
+    Rows {
+        rows: Box<Tensor<1, Int>>,
+        padded: bool,
+        window: usize,
+    },
+    Fused(Arc<Windows>),
+}
+
+/// A convolution that a mean pool may still join.
+struct Pending {
+    weight: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    input: Shape,
+    output: Shape,
+    spread: Option<Box<Tensor<2>>>,
+}
+
+/// Makes modules of layers.
+pub(crate) struct Builder<'a> {
+    kernels: Kernels,
+    device: &'a Device,
+    modules: Vec<Module>,
+    pending: Option<Pending>,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(kernels: Kernels, device: &'a Device) -> Self {
+        Self {
+            kernels,
+            device,
+            modules: Vec::new(),
+            pending: None,
+        }
+    }
+
+    /// Adds a layer whose parameters begin at `first`.
+    pub(crate) fn add(
+        &mut self,
+        layer: &Layer,
+        nonlinear: Option<Nonlinear>,
+        first: usize,
+        input: Shape,
+        output: Shape,
+    ) {
+        if let Layer::MeanPool { kernel, stride } = layer
+            && self.joined(*kernel, *stride, output)
+        {
+            return;
+        }
+        self.flush();
+        match *layer {
+            Layer::Convolution {
+                kernel,
+                stride,
+                padding,
+                ..
+            } => {
+                self.pending = Some(Pending {
+                    weight: first,
+                    kernel,
+                    stride,
+                    padding,
+                    input,
+                    output,
+                    spread: None,
+                });
+            }
+            Layer::Dense { .. } => self.modules.push(Module::Dense { weight: first }),
+            Layer::BatchNorm => self.modules.push(Module::BatchNorm {
+                gamma: first,
+                channels: input.channels,
+                kernels: self.kernels,
+                activation: None,
+            }),
+            Layer::MeanPool { kernel, stride } => {
+                let view = match self.kernels {
+                    Kernels::Fused => {
+                        View::Fused(Arc::new(Windows::new(input, output, kernel, stride, 0)))
+                    }
+                    Kernels::Stock => pool_rows(input, output, kernel, stride, self.device),
+                };
+                self.modules.push(Module::MeanPool { view });
+            }
+            Layer::Activation(_) => {
+                let nonlinear = nonlinear.expect("given for every activation");
+                let pointwise = nonlinear.pointwise();
+                match self.modules.last_mut() {
+                    Some(Module::BatchNorm {
+                        kernels: Kernels::Fused,
+                        activation: activation @ None,
+                        ..
+                    }) if pointwise.is_some() => *activation = pointwise,
+                    _ => self.modules.push(Module::Activation(nonlinear)),
+                }
+            }
+        }
+    }
+
+    /// Whether a mean pool became part of the convolution before it.
+    fn joined(&mut self, kernel: usize, stride: usize, output: Shape) -> bool {
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        let wide = pending.kernel + pending.stride * (kernel - 1);
+        let products = |kernel: usize, shape: Shape| kernel * kernel * shape.len();
+        let saves = products(wide, output) < products(pending.kernel, pending.output);
+        if self.kernels == Kernels::Stock || !saves || pending.spread.is_some() {
+            return false;
+        }
+        let spread = spread(pending.kernel, wide, kernel, pending.stride);
+        let data = TensorData::new(spread, [pending.kernel.pow(2), wide.pow(2)]);
+        pending.spread = Some(Box::new(Tensor::from_data(data, self.device)));
+        pending.kernel = wide;
+        pending.stride *= stride;
+        pending.output = output;
+        true
+    }
+
+    fn flush(&mut self) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        let Pending {
+            weight,
+            kernel,
+            stride,
+            padding,
+            input,
+            output,
+            spread,
+        } = pending;
+        let view = match self.kernels {
+            Kernels::Fused => View::Fused(Arc::new(Windows::new(
+                input, output, kernel, stride, padding,
+            ))),
+            Kernels::Stock => View::Rows {
+                rows: Box::new(rows(
+                    places(input, output, kernel, stride, padding),
+                    self.device,
+                )),
+                padded: padding > 0,
+                window: kernel * kernel,
+            },
+        };
+        self.modules.push(Module::Convolution {
+            weight,
+            view,
+            spread,
+        });
+    }
+
+    /// The modules of all layers.
+    pub(crate) fn modules(mut self) -> Vec<Module> {
+        self.flush();
+        self.modules
+    }
+}
+
+/// `[narrow·narrow, wide·wide]`: a filter times this is the mean of its shifts by `0..shifts` steps both ways.
+fn spread(narrow: usize, wide: usize, shifts: usize, step: usize) -> Vec<f32> {
+    let share = 1.0 / (shifts * shifts) as f32;
+    let mut matrix = vec![0.0; (narrow * wide).pow(2)];
+    for (row, matrix) in matrix.chunks_exact_mut(wide * wide).enumerate() {
+        let (y, x) = (row / narrow, row % narrow);
+        for (down, right) in (0..shifts).flat_map(|d| (0..shifts).map(move |r| (d, r))) {
+            matrix[(y + step * down) * wide + x + step * right] += share;
+        }
+    }
+    matrix
+}
+
+/// A pass through the modules.
+pub(crate) struct Running<'a> {
+    weights: &'a [Tensor<2>],
+    training: Option<Boundary>,
+    pub excess: Option<Tensor<1>>,
+    pub statistics: Vec<(usize, Tensor<2>)>,
+}
+
+impl<'a> Running<'a> {
+    /// With the statistics of the batch if it is for training, with running ones otherwise.
+    pub(crate) fn new(weights: &'a [Tensor<2>], training: Option<Boundary>) -> Self {
+        Self {
+            weights,
+            training,
+            excess: None,
+            statistics: Vec::new(),
+        }
+    }
+
+    /// What comes out of a module. `skipped` tells whether the bias at a position need not be added.
+    pub(crate) fn apply(
+        &mut self,
+        module: &Module,
+        x: Tensor<2>,
+        skipped: impl Fn(usize) -> bool,
+    ) -> Tensor<2> {
+        let weights = self.weights;
+        let biased = |x: Tensor<2>, position: usize| {
+            if skipped(position) {
+                x
+            } else {
+                x + weights[position].clone().transpose()
+            }
+        };
+        match module {
+            Module::Convolution {
+                weight,
+                view,
+                spread,
+            } => {
+                let batch = x.dims()[1];
+                let mut filters = weights[*weight].clone(); // [out, in·k·k]
+                let [out, taps] = filters.dims();
+                if let Some(spread) = spread {
+                    let [narrow, wide] = spread.dims();
+                    filters = filters
+                        .reshape([out * taps / narrow, narrow])
+                        .matmul(spread.as_ref().clone())
+                        .reshape([out, taps / narrow * wide]);
+                }
+                let outputs = match view {
+                    View::Fused(windows) => operators::convolve(x, filters, windows),
+                    View::Rows { rows, padded, .. } => stock_convolution(x, filters, rows, *padded),
+                };
+                if skipped(weight + 1) {
+                    return outputs;
+                }
+                let [features, _] = outputs.dims();
+                let by_channel = outputs.reshape([out, features / out * batch]);
+                biased(by_channel, weight + 1).reshape([features, batch])
+            }
+            Module::Dense { weight } => biased(weights[*weight].clone().matmul(x), weight + 1),
+            Module::BatchNorm {
+                gamma,
+                channels,
+                kernels,
+                activation,
+            } => match kernels {
+                Kernels::Stock => self.stock_norm(x, *gamma, *channels),
+                Kernels::Fused => self.fused_norm(x, *gamma, activation.as_ref()),
+            },
+            Module::MeanPool { view } => match view {
+                View::Fused(windows) => operators::mean_pool(x, windows),
+                View::Rows { rows, window, .. } => {
+                    let batch = x.dims()[1];
+                    let outputs = rows.dims()[0] / window;
+                    let windows = x
+                        .select(0, rows.as_ref().clone())
+                        .reshape([*window, outputs * batch]);
+                    windows.mean_dim(0).reshape([outputs, batch])
+                }
+            },
+            Module::Activation(nonlinear) => {
+                if let Some(boundary) = self.training {
+                    let beyond = burn::tensor::activation::relu(x.clone().abs() - boundary.at);
+                    self.add_excess((beyond.clone() * beyond).mean());
+                }
+                nonlinear.apply(x, weights)
+            }
+        }
+    }
+
+    fn add_excess(&mut self, excess: Tensor<1>) {
+        self.excess = Some(match self.excess.take() {
+            Some(sum) => sum + excess,
+            None => excess,
+        });
+    }
+
+    fn vector(&self, position: usize) -> Tensor<1> {
+        self.weights[position].clone().squeeze_dim(0)
+    }
+
+    fn stock_norm(&mut self, x: Tensor<2>, gamma: usize, channels: usize) -> Tensor<2> {
+        let [features, batch] = x.dims();
+        let values: Tensor<3> = x.reshape([1, channels, features / channels * batch]);
+        let (scale, shift) = (self.vector(gamma), self.vector(gamma + 1));
+        let normed = if self.training.is_some() {
+            let normed = batch_norm_train(values, scale, shift, BATCH_NORM_EPSILON);
+            self.statistics.push((gamma + 2, normed.mean.unsqueeze()));
+            self.statistics
+                .push((gamma + 3, normed.variance.unsqueeze()));
+            normed.output
+        } else {
+            let (mean, variance) = (self.vector(gamma + 2), self.vector(gamma + 3));
+            batch_norm(values, scale, shift, mean, variance, BATCH_NORM_EPSILON)
+        };
+        normed.reshape([features, batch])
+    }
+
+    fn fused_norm(
+        &mut self,
+        x: Tensor<2>,
+        gamma: usize,
+        activation: Option<&Pointwise>,
+    ) -> Tensor<2> {
+        let boundary = self.training.filter(|_| activation.is_some());
+        let treatment = Treatment {
+            pointwise: activation.cloned().unwrap_or(Pointwise::Identity),
+            epsilon: BATCH_NORM_EPSILON as f32,
+            boundary: boundary.map_or(0.0, |boundary| boundary.at as f32),
+            boundary_weight: boundary.map_or(0.0, |boundary| boundary.weight as f32),
+        };
+        if self.training.is_none() {
+            let [scale, shift, mean, variance] =
+                std::array::from_fn(|offset| values(&self.weights[gamma + offset]));
+            let channels: Vec<Channel> = (0..scale.len())
+                .map(|channel| Channel {
+                    gamma: scale[channel],
+                    beta: shift[channel],
+                    mean: mean[channel],
+                    variance: variance[channel],
+                })
+                .collect();
+            return operators::normalise_with(&x, &channels, &treatment);
+        }
+        let (output, mean, variance, excess) =
+            operators::normalise(x, self.vector(gamma), self.vector(gamma + 1), treatment);
+        self.statistics.push((gamma + 2, mean.unsqueeze()));
+        self.statistics.push((gamma + 3, variance.unsqueeze()));
+        if activation.is_some() {
+            self.add_excess(excess);
+        }
+        output
+    }
+}
+
+fn stock_convolution(
+    mut x: Tensor<2>,
+    filters: Tensor<2>,
+    rows: &Tensor<1, Int>,
+    padded: bool,
+) -> Tensor<2> {
+    let batch = x.dims()[1];
+    if padded {
+        let zeros = Tensor::zeros([1, batch], &x.device());
+        x = Tensor::cat(vec![x, zeros], 0);
+    }
+    let [out, taps] = filters.dims();
+    let positions = rows.dims()[0] / taps;
+    let patches = x.select(0, rows.clone()).reshape([taps, positions * batch]);
+    filters.matmul(patches).reshape([out * positions, batch])
+}
+
+/// For each place `(channel, y, x)` of a window, for each position of the output: which value of the input lies there.
+/// Padding is numbered as the value behind the last one.
+fn places(input: Shape, output: Shape, kernel: usize, stride: usize, padding: usize) -> Vec<usize> {
+    let windows = Windows::new(input, output, kernel, stride, padding);
+    (0..windows.taps())
+        .flat_map(|tap| (0..windows.positions).map(move |position| (tap, position)))
+        .map(|(tap, position)| windows.row(tap, position).unwrap_or(input.len()))
+        .collect()
+}
+
+fn pool_rows(input: Shape, output: Shape, kernel: usize, stride: usize, device: &Device) -> View {
+    let window = kernel * kernel;
+    let places = places(input, output, kernel, stride, 0);
+    let positions = output.height * output.width;
+    let by_window = (0..window).flat_map(|place| {
+        let (channels, places) = (0..input.channels, &places);
+        channels.flat_map(move |channel| {
+            places[(channel * window + place) * positions..][..positions]
+                .iter()
+                .copied()
+        })
+    });
+    View::Rows {
+        rows: Box::new(rows(by_window.collect(), device)),
+        padded: false,
+        window,
+    }
+}
+
+/// Row numbers as a tensor.
+fn rows(places: Vec<usize>, device: &Device) -> Tensor<1, Int> {
+    let places: Vec<i32> = places.into_iter().map(|place| place as i32).collect();
+    let length = places.len();
+    Tensor::from_data(TensorData::new(places, [length]), device)
+}
+
+#[cfg(test)]
+mod tests;

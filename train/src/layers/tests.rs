@@ -1,0 +1,305 @@
+//! Both kinds of operators against Burn's own convolution, pool and batch norm, values and gradients.
+
+use crate::kernels::Kernels;
+use crate::layers::Boundary;
+use crate::model::{Model, values};
+use crate::random::Random;
+use approx::{Activation, Basis, Interval, Polynomial};
+use burn::tensor::module::{avg_pool2d, conv2d};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
+use burn::tensor::{Device, Tensor, TensorData};
+use cryptodl_network::{Layer, Network, Nonlinearity, Normalisation, Shape};
+
+const INPUT: Shape = Shape {
+    channels: 3,
+    height: 7,
+    width: 6,
+};
+
+/// No multiple of any number of lanes.
+const BATCH: usize = 37;
+
+fn network(layers: Vec<Layer>) -> Network {
+    Network {
+        name: "few-layers".into(),
+        input: INPUT,
+        normalisation: Normalisation {
+            mean: vec![0.0; 3],
+            deviation: vec![1.0; 3],
+        },
+        layers,
+    }
+}
+
+fn random(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
+    let mut random = Random::at([seed]);
+    let data: Vec<f32> = (0..rows * columns)
+        .map(|_| random.normal() as f32)
+        .collect();
+    Tensor::from_data(TensorData::new(data, [rows, columns]), &Device::flex())
+}
+
+/// 1e-4 of the largest value, or of 1, the size of the terms where all but cancels: sums of some thousand products in
+/// 32 bits, in another order.
+fn agree(ours: &Tensor<2>, other: &Tensor<2>, what: &str) {
+    assert_eq!(ours.dims(), other.dims(), "{what}");
+    let (ours, other) = (values(ours), values(other));
+    let largest = other
+        .iter()
+        .fold(1.0_f32, |most, value| most.max(value.abs()));
+    for (a, b) in ours.iter().zip(other) {
+        assert!(
+            (a - b).abs() <= 1e-4 * largest,
+            "{what}: {a} {b} of {largest}"
+        );
+    }
+}
+
+/// Output and gradients of input and weights, for a loss that counts every output differently.
+fn differentiate(
+    run: impl Fn(&[Tensor<2>], Tensor<2>) -> Tensor<2>,
+    weights: &[Tensor<2>],
+    input: &Tensor<2>,
+) -> Vec<Tensor<2>> {
+    let weights: Vec<Tensor<2>> = weights
+        .iter()
+        .map(|weight| weight.clone().autodiff().require_grad())
+        .collect();
+    let input = input.clone().autodiff().require_grad();
+    let output = run(&weights, input.clone());
+    let [rows, columns] = output.dims();
+    let gradients = (output.clone() * random(rows, columns, 77).autodiff())
+        .sum()
+        .backward();
+    let found = weights.iter().chain([&input]);
+    std::iter::once(output.inner())
+        .chain(found.filter_map(|tensor| tensor.grad(&gradients)))
+        .collect()
+}
+
+fn all_agree(ours: &[Tensor<2>], other: &[Tensor<2>], what: &str) {
+    assert_eq!(ours.len(), other.len(), "{what}");
+    for (index, (ours, other)) in ours.iter().zip(other).enumerate() {
+        agree(ours, other, &format!("{what}, {index}"));
+    }
+}
+
+#[test]
+fn convolutions_agree_with_those_of_burn() {
+    for (kernel, stride, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 0), (3, 2, 2), (5, 3, 4)] {
+        for out in [4, 19] {
+            let layer = Layer::Convolution {
+                out_channels: out,
+                kernel,
+                stride,
+                padding,
+            };
+            let weights = [random(out, 3 * kernel * kernel, 1) * 0.2, random(1, out, 2)];
+            let input = random(BATCH, INPUT.len(), 3);
+            let expected = differentiate(
+                |weights, input| {
+                    let filters = weights[0].clone().reshape([out, 3, kernel, kernel]);
+                    let bias = weights[1].clone().squeeze_dim(0);
+                    let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+                    conv2d(
+                        input.reshape([BATCH, 3, 7, 6]),
+                        filters,
+                        Some(bias),
+                        options,
+                    )
+                    .flatten(1, 3)
+                },
+                &weights,
+                &input,
+            );
+            for kernels in [Kernels::Stock, Kernels::Fused] {
+                let network = network(vec![layer.clone()]);
+                let model = Model::with(&network, kernels, &Device::flex()).unwrap();
+                let found = differentiate(
+                    |weights, input| model.infer(weights, input),
+                    &weights,
+                    &input,
+                );
+                let what = format!("{kernels:?} {kernel} {stride} {padding} {out}");
+                all_agree(&found, &expected, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn mean_pools_agree_with_those_of_burn() {
+    for (kernel, stride) in [(1, 1), (2, 2), (3, 2), (4, 1)] {
+        let input = random(BATCH, INPUT.len(), 4);
+        let expected = differentiate(
+            |_, input| {
+                let options = AvgPoolOptions::new([kernel; 2]).with_stride([stride; 2]);
+                avg_pool2d(input.reshape([BATCH, 3, 7, 6]), options).flatten(1, 3)
+            },
+            &[],
+            &input,
+        );
+        for kernels in [Kernels::Stock, Kernels::Fused] {
+            let network = network(vec![Layer::MeanPool { kernel, stride }]);
+            let model = Model::with(&network, kernels, &Device::flex()).unwrap();
+            let found = differentiate(|weights, input| model.infer(weights, input), &[], &input);
+            all_agree(&found, &expected, &format!("{kernels:?} {kernel} {stride}"));
+        }
+    }
+}
+
+#[test]
+fn a_pool_that_joins_a_convolution_changes_nothing() {
+    for (kernel, stride, padding, pool, step) in [
+        (3, 1, 1, 2, 2),
+        (3, 1, 0, 2, 1),
+        (2, 2, 1, 2, 2),
+        (1, 1, 0, 3, 2),
+        (3, 1, 2, 3, 3),
+    ] {
+        let network = network(vec![
+            Layer::Convolution {
+                out_channels: 5,
+                kernel,
+                stride,
+                padding,
+            },
+            Layer::MeanPool {
+                kernel: pool,
+                stride: step,
+            },
+        ]);
+        let weights = [random(5, 3 * kernel * kernel, 1), random(1, 5, 2)];
+        let input = random(BATCH, INPUT.len(), 3);
+        let [stock, fused] = [Kernels::Stock, Kernels::Fused].map(|kernels| {
+            let model = Model::with(&network, kernels, &Device::flex()).unwrap();
+            differentiate(
+                |weights, input| model.infer(weights, input),
+                &weights,
+                &input,
+            )
+        });
+        all_agree(
+            &fused,
+            &stock,
+            &format!("{kernel} {stride} {padding} {pool} {step}"),
+        );
+    }
+}
+
+fn polynomial(coefficients: Vec<f64>, learnable: bool) -> Nonlinearity {
+    let interval = Interval::new(-4.0, 4.0).unwrap();
+    let polynomial = Polynomial::new(coefficients, Basis::Chebyshev, interval).unwrap();
+    Nonlinearity::Polynomial {
+        polynomial,
+        learnable,
+    }
+}
+
+#[test]
+fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
+    let nonlinearities = [
+        Nonlinearity::Exact(Activation::Relu),
+        Nonlinearity::Exact(Activation::Tanh),
+        polynomial(vec![1.2, 2.0, 1.0], false),
+        polynomial(vec![1.2, 2.0, 1.0, -0.3, 0.2], false),
+        polynomial(vec![1.2, 2.0, 1.0], true),
+    ];
+    for nonlinearity in &nonlinearities {
+        for weight in [0.0, 0.7] {
+            // A boundary that many values are beyond; the second norm has no activation behind it.
+            let boundary = Boundary { at: 0.8, weight };
+            let network = network(vec![
+                Layer::BatchNorm,
+                Layer::Activation(nonlinearity.clone()),
+                Layer::BatchNorm,
+                Layer::MeanPool {
+                    kernel: 2,
+                    stride: 2,
+                },
+                Layer::Activation(nonlinearity.clone()),
+            ]);
+            let input = random(BATCH, INPUT.len(), 5) * 3.0 + 0.5;
+            let [stock, fused] = [Kernels::Stock, Kernels::Fused].map(|kernels| {
+                let model = Model::with(&network, kernels, &Device::flex()).unwrap();
+                let mut weights = model.initial(1, &Device::flex());
+                for index in [0, 1] {
+                    let shift = random(1, 3, 8 + index as u64) * 0.3;
+                    weights[index] = weights[index].clone() + shift;
+                }
+                let [mut excess, mut statistics] = [(); 2].map(|()| Vec::new());
+                let mut found = differentiate(
+                    |weights, input| {
+                        let pass = model.train(weights, input, boundary);
+                        let added = pass.excess.unwrap() * weight;
+                        let [rows, columns] = pass.logits.dims();
+                        // Into the loss with the weight 1, as in training, through an output of its own.
+                        let share = random(rows + 1, columns, 77);
+                        let share = share.slice([rows..rows + 1, 0..1]).autodiff();
+                        let added = added.unsqueeze::<2>();
+                        let first = added / share;
+                        let zeros = Tensor::zeros([1, columns - 1], &first.device());
+                        let last = Tensor::cat(vec![first, zeros], 1);
+                        Tensor::cat(vec![pass.logits, last], 0)
+                    },
+                    &weights,
+                    &input,
+                );
+                let pass = model.train(&weights, input.clone(), boundary);
+                excess.push(pass.excess.unwrap().unsqueeze::<2>());
+                statistics.extend(pass.statistics.into_iter().map(|(_, value)| value));
+                found.append(&mut excess);
+                found.append(&mut statistics);
+                found.push(model.infer(&weights, input.clone()));
+                found
+            });
+            all_agree(&fused, &stock, &format!("{nonlinearity:?}, {weight}"));
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let network = network(vec![
+        Layer::Convolution {
+            out_channels: 5,
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+        },
+        Layer::BatchNorm,
+        Layer::Activation(polynomial(vec![1.2, 2.0, 1.0], false)),
+        Layer::MeanPool {
+            kernel: 2,
+            stride: 2,
+        },
+        Layer::Convolution {
+            out_channels: 7,
+            kernel: 2,
+            stride: 1,
+            padding: 0,
+        },
+    ]);
+    let input = random(BATCH, INPUT.len(), 5);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let model = Model::with(&network, Kernels::Fused, &Device::flex()).unwrap();
+            let weights = model.initial(1, &Device::flex());
+            let boundary = Boundary {
+                at: 1.0,
+                weight: 0.1,
+            };
+            let found = differentiate(
+                |weights, input| model.train(weights, input, boundary).logits,
+                &weights,
+                &input,
+            );
+            found.iter().map(values).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(run(1), run(3));
+}
