@@ -52,7 +52,10 @@ impl RunFolder {
             .open(path.join(".lock"))
             .with_context(writable)?;
         hold(&lock, &path)?;
-        if flags.fresh && existed {
+        // a run that failed before its first row has nothing to go on with, whatever its settings were
+        let over =
+            flags.fresh || (!flags.resume && !holds_results(&path).with_context(writable)?);
+        if existed && over {
             clear(&path).with_context(writable)?;
         }
         let manifest = Manifest::begin(&path, run_id, seed, settings)?;
@@ -109,6 +112,24 @@ fn hold(lock: &File, path: &Path) -> Result<()> {
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
         }
     }
+}
+
+/// Whether a run left anything but its manifest, empty folders and tables without rows.
+fn holds_results(path: &Path) -> std::io::Result<bool> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?.path();
+        let bare = if entry.is_dir() {
+            fs::read_dir(&entry)?.next().is_none()
+        } else if entry.extension().is_some_and(|ending| ending == "csv") {
+            fs::read_to_string(&entry)?.lines().count() <= 1
+        } else {
+            entry.ends_with(manifest::FILE) || entry.ends_with(".lock")
+        };
+        if !bare {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Removes what an earlier run left, all but the lock that is held.
@@ -171,6 +192,22 @@ mod tests {
         let run = RunFolder::open(&fresh, "x", None, Settings::new()).unwrap();
         assert!(!run.path().join("fit.csv").exists());
         assert!(run.manifest.resumptions.is_empty());
+    }
+
+    #[test]
+    fn a_run_without_rows_does_not_stand_in_the_way_of_other_settings() {
+        let results = tempfile::tempdir().unwrap();
+        let settings = |value: u32| Settings::from([("bits".to_string(), value.into())]);
+        let open = |value| RunFolder::open(&flags(results.path()), "x", None, settings(value));
+        let run = open(1).unwrap();
+        fs::write(run.path().join("fit.csv"), "header\n").unwrap();
+        fs::create_dir(run.path().join("models")).unwrap();
+        drop(run);
+        let run = open(2).unwrap();
+        fs::write(run.path().join("fit.csv"), "header\nrow\n").unwrap();
+        drop(run);
+        let refused = format!("{:#}", open(3).err().unwrap());
+        assert!(refused.contains("`bits` = 2"), "{refused}");
     }
 
     #[test]

@@ -111,6 +111,17 @@ impl<'a> Source<'a> {
             Self::Rows(rows) => &rows[index],
         }
     }
+
+    /// One part of the square of a value of two parts.
+    fn square(self, kernel: Kernel, m: &Modulus, value: usize, part: usize, to: &mut Row) {
+        let (a, b) = match part {
+            0 => (0, 0),
+            1 => (0, 1),
+            _ => (1, 1),
+        };
+        let (a, b) = (self.row(2 * value + a), self.row(2 * value + b));
+        kernel.multiply(m, a, b, part == 1, to);
+    }
 }
 
 /// Runs `steps` on one block.
@@ -160,7 +171,7 @@ pub(crate) fn evaluate(
                 if last {
                     for (value, out) in output.chunks_mut(3).enumerate() {
                         for (part, out) in out.iter_mut().enumerate() {
-                            work.square(source, value, part, out);
+                            source.square(kernel, m, value, part, out);
                         }
                     }
                 }
@@ -206,17 +217,6 @@ impl Work<'_> {
         self.m.bits().div_ceil(8) as usize
     }
 
-    /// One part of the square of a value of two parts.
-    fn square(&self, source: Source<'_>, value: usize, part: usize, to: &mut Row) {
-        let (a, b) = match part {
-            0 => (0, 0),
-            1 => (0, 1),
-            _ => (1, 1),
-        };
-        let (a, b) = (source.row(2 * value + a), source.row(2 * value + b));
-        self.kernel.multiply(self.m, a, b, part == 1, to);
-    }
-
     /// Steps 1 and half of 2 for one part: bytes of all values, interleaved. Returns the seconds that
     /// squaring took, if the values are to be squared first.
     fn spread(
@@ -237,13 +237,7 @@ impl Work<'_> {
         if squared {
             let start = Instant::now();
             for (value, planes) in self.planes[..layer.inputs].iter_mut().enumerate() {
-                let (a, b) = match part {
-                    0 => (0, 0),
-                    1 => (0, 1),
-                    _ => (1, 1),
-                };
-                let (a, b) = (source.row(2 * value + a), source.row(2 * value + b));
-                self.kernel.multiply(self.m, a, b, part == 1, &mut square);
+                source.square(self.kernel, self.m, value, part, &mut square);
                 self.kernel.split(&square, planes);
             }
             seconds = start.elapsed().as_secs_f64();
