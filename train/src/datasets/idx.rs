@@ -1,8 +1,19 @@
 //! The IDX format: two zero bytes, a type (8 = unsigned byte), the number of axes, the size of each axis (32 bits, big
 //! endian), then the values row-major.
 
-use super::{DataError, Images};
+use super::{DataError, Files, Images};
 use cryptodl_network::Shape;
+
+/// Training and test images out of the four files of MNIST and its kin.
+pub(super) fn both(file: Files, shape: Shape) -> Result<(Images, Images), DataError> {
+    let read = |image: &'static str, label: &'static str| {
+        images(image, &file(image)?, label, &file(label)?, shape)
+    };
+    Ok((
+        read("train-images-idx3-ubyte", "train-labels-idx1-ubyte")?,
+        read("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?,
+    ))
+}
 
 /// Images (`[n, rows, columns]`) and labels (`[n]`) of two IDX files, given with their names.
 pub(super) fn images(

