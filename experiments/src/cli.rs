@@ -1,6 +1,6 @@
 //! The command line: verbs, and the flags that several verbs share.
 
-use crate::commands::{data, encrypt, fit, growth, list, report, reproduce, sweep, train};
+use crate::commands::{data, encrypt, fit, growth, list, report, reproduce, speed, sweep, train};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -32,6 +32,8 @@ pub enum Verb {
     Sweep(sweep::Arguments),
     /// Measure how the cost of encrypted evaluation grows with networks and rings.
     Growth(growth::Arguments),
+    /// Measure how many images a second training gets through.
+    Speed(speed::Arguments),
     /// Draw the figures of a run and write its report again.
     Report(report::Arguments),
     /// Fit, draw, evaluate the shipped networks encrypted, and compare with the paper.

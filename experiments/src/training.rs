@@ -9,7 +9,7 @@ use crate::run_folder::RunFolder;
 use anyhow::{Context, Result, bail};
 use approx::{Activation, Interval};
 use cryptodl_network::{Artifact, Network, Nonlinearity, Provenance, zoo};
-use cryptodl_train::{EpochReport, Observer, Progress, Recipe, train};
+use cryptodl_train::{EpochReport, Observer, Progress, Recipe, datasets, train};
 use indicatif::ProgressBar;
 use std::fs;
 use std::path::Path;
@@ -129,9 +129,16 @@ impl TrainPoint {
         }
     }
 
-    /// The network with the stand-in in place.
+    /// The network with the stand-in in place, for the brightness of its data set.
     pub fn network(&self) -> Result<Network> {
-        Ok(zoo::network(&self.network)?.with_activation(&self.stand_in.nonlinearity()?))
+        let mut network =
+            zoo::network(&self.network)?.with_activation(&self.stand_in.nonlinearity()?);
+        let normalisation = datasets::specification(&self.dataset)?.normalisation();
+        // images of another kind are refused by training, which names both shapes
+        if normalisation.mean.len() == network.input.channels {
+            network.normalisation = normalisation;
+        }
+        Ok(network)
     }
 
     /// Trains, going on from the checkpoint if there is one.
@@ -311,6 +318,37 @@ mod tests {
             "{message}"
         );
         assert!(recipe_from(None, &["epochs".to_string()]).is_err());
+    }
+
+    #[test]
+    fn a_network_reads_the_brightness_of_its_data_set() {
+        let point = |network: &str, dataset: &str| TrainPoint {
+            network: network.to_string(),
+            dataset: dataset.to_string(),
+            stand_in: StandIn {
+                activation: Activation::Relu,
+                method: EXACT.to_string(),
+                degree: 0,
+                on: Interval::new(-1.0, 1.0).unwrap(),
+                learnable: false,
+            },
+            recipe: Recipe::default(),
+        };
+        let means = |network, dataset| {
+            point(network, dataset)
+                .network()
+                .unwrap()
+                .normalisation
+                .mean
+        };
+        // nothing changes for the data set that a network was made for
+        for (network, dataset) in [("lenet", "mnist"), ("plain", "cifar10")] {
+            let made = zoo::network(network).unwrap().normalisation.mean;
+            assert_eq!(means(network, dataset), made);
+        }
+        assert_eq!(means("lenet", "fashion-mnist"), [0.286_04]);
+        assert_eq!(means("lenet", "cifar10"), [0.130_66]);
+        assert!(point("lenet", "cifar-11").network().is_err());
     }
 
     #[test]

@@ -101,6 +101,9 @@ pub(crate) fn input(model: &Model, values: Vec<f32>, device: &Device) -> Tensor<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kernels;
+    use crate::random::Random;
+    use std::path::Path;
 
     #[test]
     fn accuracy_counts_the_largest_logit() {
@@ -112,5 +115,36 @@ mod tests {
         ];
         assert!((accuracy(&logits, &[1, 0, 1, 1]) - 0.75).abs() < 1e-12);
         assert!(accuracy(&[], &[]).abs() < 1e-12);
+    }
+
+    #[test]
+    fn shipped_networks_answer_alike_with_both_kinds_of_operators() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/models");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let artifact = Artifact::load(&entry.path()).unwrap();
+            let shape = artifact.network.input;
+            let mut random = Random::at([3]);
+            let pixels = (0..50 * shape.len()).map(|_| (256.0 * random.uniform()) as u8);
+            let images = Images {
+                shape,
+                pixels: pixels.collect(),
+                labels: vec![0; 50],
+            };
+            let [stock, fused] = [Kernels::Stock, Kernels::Fused].map(|kernels| {
+                let device = Device::flex();
+                let model = Model::with(&artifact.network, kernels, &device).unwrap();
+                let weights = model.weights(&artifact.tensors, &device).unwrap();
+                logits_of(&model, &weights, &images, &(0..50).collect::<Vec<_>>())
+            });
+            let (stock, fused) = (stock.concat(), fused.concat());
+            let largest = stock.iter().fold(1.0_f32, |most, x| most.max(x.abs()));
+            for (a, b) in stock.iter().zip(&fused) {
+                // 32-bit sums in another order, through a few quadratics: 1e-4 of the largest logit.
+                assert!((a - b).abs() < 1e-4 * largest, "{a} {b} of {largest}");
+            }
+            count += 1;
+        }
+        assert!(count > 0);
     }
 }

@@ -84,6 +84,11 @@ impl Stepper {
     }
 }
 
+/// Threads that the operators share their work between.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

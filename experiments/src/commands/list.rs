@@ -81,7 +81,7 @@ fn sections(models: &Path) -> Vec<Section> {
                     .collect(),
             ),
         ),
-        ("networks", pairs(zoo::networks())),
+        ("networks", networks()),
         (
             "datasets",
             pairs(
@@ -137,6 +137,33 @@ fn trained(function: &str) -> &'static str {
         "fit and train"
     } else {
         "fit"
+    }
+}
+
+/// Networks with what encrypted evaluation of them costs.
+fn networks() -> Vec<(String, String)> {
+    let describe = |(name, summary): (&str, &str)| {
+        let Ok(network) = zoo::network(name) else {
+            return (name.to_string(), summary.to_string());
+        };
+        let summary = format!(
+            "{summary}; {} parameters, {} multiply-accumulates, {} activation outputs, depth {} with quadratics",
+            short(network.parameters().unwrap_or(0)),
+            short(network.multiply_accumulates()),
+            network.activation_outputs(),
+            network.depth()
+        );
+        (name.to_string(), summary)
+    };
+    zoo::networks().into_iter().map(describe).collect()
+}
+
+/// A count in thousands or millions.
+fn short(count: usize) -> String {
+    match count {
+        0..10_000 => count.to_string(),
+        10_000..10_000_000 => format!("{} k", (count + 500) / 1_000),
+        _ => format!("{} M", (count + 500_000) / 1_000_000),
     }
 }
 

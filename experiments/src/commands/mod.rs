@@ -7,6 +7,7 @@ pub mod growth;
 pub mod list;
 pub mod report;
 pub mod reproduce;
+pub mod speed;
 pub mod sweep;
 pub mod train;
 
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Train(arguments) => train::run(&arguments),
         Verb::Encrypt(arguments) => encrypt::run(&arguments),
         Verb::Sweep(arguments) => sweep::run(&arguments),
+        Verb::Speed(arguments) => speed::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Reproduce(arguments) => reproduce::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),

@@ -86,6 +86,8 @@ fn opened(package: &Package, archive: &Path, scratch: &Path) -> Result<Files, St
         return archived(&bytes, package.folder);
     }
     let mut client = Command::new("dpkg-deb");
+    // the client works in the scratch folder, where the archive lies
+    let archive = archive.file_name().unwrap_or_default();
     client.arg("-x").arg(archive).arg("files");
     run(client, "dpkg-deb -x", scratch)?;
     let folder = scratch.join("files").join(package.folder);
