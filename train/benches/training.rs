@@ -13,7 +13,7 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(args = [("lenet", 256), ("airbench", 128)], consts = [false, true], sample_count = 5)]
+#[divan::bench(args = [("lenet", 256), ("plain", 128), ("airbench", 128)], consts = [false, true], sample_count = 5)]
 fn step<const FUSED: bool>(bencher: Bencher, (name, batch): (&str, usize)) {
     let polynomial = approx::method("chebyshev")
         .unwrap()
