@@ -294,5 +294,7 @@ mod tests {
         assert_eq!(header_of(&FitRow::example()), FitRow::COLUMNS);
         assert_eq!(header_of(&TrainRow::example()), TrainRow::COLUMNS);
         assert_eq!(header_of(&EncryptedRow::default()), EncryptedRow::COLUMNS);
+        let speed = crate::speed::SpeedRow::default();
+        assert_eq!(header_of(&speed), crate::speed::SpeedRow::COLUMNS);
     }
 }

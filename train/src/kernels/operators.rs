@@ -41,6 +41,12 @@ pub(crate) trait Fused: Backend {
         beta: FloatTensor<Self>,
         treatment: Arc<Treatment>,
     ) -> Normalised<Self>;
+    /// With given statistics; without gradient.
+    fn normalise_with(
+        values: FloatTensor<Self>,
+        channels: Arc<[Channel]>,
+        treatment: Arc<Treatment>,
+    ) -> FloatTensor<Self>;
 }
 
 /// A tensor whose values lie row-major, as a slice.
@@ -99,6 +105,17 @@ impl Fused for Flex {
             variance: tensor(result.variance, [channels]),
             excess: tensor(vec![result.excess], [1]),
         }
+    }
+
+    fn normalise_with(
+        values: FloatTensor<Self>,
+        channels: Arc<[Channel]>,
+        treatment: Arc<Treatment>,
+    ) -> FloatTensor<Self> {
+        let shape = values.layout().shape().clone();
+        let values = values.to_contiguous();
+        let output = normalise::infer(slice(&values), &channels, &treatment);
+        tensor(output, shape)
     }
 }
 
@@ -166,6 +183,15 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
             variance: FloatTensor::<Self>::new(result.variance),
             excess: FloatTensor::<Self>::new(result.excess),
         }
+    }
+
+    fn normalise_with(
+        values: FloatTensor<Self>,
+        channels: Arc<[Channel]>,
+        treatment: Arc<Treatment>,
+    ) -> FloatTensor<Self> {
+        let output = Flex::normalise_with(values.into_primitive(), channels, treatment);
+        FloatTensor::<Self>::new(output)
     }
 }
 
@@ -316,16 +342,13 @@ pub(crate) fn normalise(
 
 /// Output `[features, batch]` with given statistics. Not for training: it has no gradient.
 pub(crate) fn normalise_with(
-    values: &Tensor<2>,
-    channels: &[Channel],
-    treatment: &Treatment,
+    values: Tensor<2>,
+    channels: Vec<Channel>,
+    treatment: Treatment,
 ) -> Tensor<2> {
-    let device = values.device();
-    let shape = values.shape();
-    let data: Vec<f32> = values
-        .to_data()
-        .try_into_vec()
-        .expect("training computes in 32-bit floats");
-    let output = normalise::infer(&data, channels, treatment);
-    Tensor::from_data(TensorData::new(output, shape), &device)
+    Tensor::from_dispatch(<Dispatch as Fused>::normalise_with(
+        values.into_dispatch(),
+        channels.into(),
+        Arc::new(treatment),
+    ))
 }
