@@ -244,6 +244,7 @@ fn artifact(width: usize, depth: usize, rng: &mut StdRng) -> Artifact {
         normalisation: Normalisation {
             mean: vec![0.5],
             deviation: vec![0.289],
+            standardised: false,
         },
         layers,
     };

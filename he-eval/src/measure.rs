@@ -1,6 +1,6 @@
 //! One observation: accuracy and cost of a network under a scheme.
 
-use cryptodl_network::Artifact;
+use cryptodl_network::{Artifact, Normalisation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -86,6 +86,7 @@ pub struct Measurement {
 
 /// A planned evaluation of one network under one scheme.
 pub struct Evaluator {
+    normalisation: Normalisation,
     graph: Graph<f64>,
     prepared: Prepared,
     pool: rayon::ThreadPool,
@@ -120,6 +121,7 @@ pub fn prepare(
     };
     let prepared = pool.install(|| (entry.prepare)(&job))?;
     Ok(Evaluator {
+        normalisation: artifact.network.normalisation.clone(),
         graph,
         prepared,
         pool,
@@ -170,7 +172,13 @@ impl Evaluator {
                 size,
             });
         }
-        let (pixels, labels) = (&pixels[..images * size], &labels[..images]);
+        let labels = &labels[..images];
+        // what the client does to an image in the clear
+        let pixels: Vec<u8> = pixels[..images * size]
+            .chunks_exact(size)
+            .flat_map(|image| self.normalisation.prepared(image).into_owned())
+            .collect();
+        let pixels = &pixels;
         // the observer need not be Send: it stays on this thread, and messages come to it
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {

@@ -21,7 +21,9 @@ fn reference(artifact: &Artifact, image: &[u8]) -> Vec<f64> {
         .iter()
         .enumerate()
         .map(|(i, &p)| {
-            let Normalisation { mean, deviation } = &network.normalisation;
+            let Normalisation {
+                mean, deviation, ..
+            } = &network.normalisation;
             (f64::from(p) / 255.0 - f64::from(mean[i / area])) / f64::from(deviation[i / area])
         })
         .collect();

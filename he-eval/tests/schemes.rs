@@ -99,6 +99,39 @@ fn schemes_on_real_numbers_take_higher_degrees() {
 }
 
 #[test]
+fn images_are_standardised_before_they_are_encrypted() {
+    let mut artifact = artifact(common::small(&[0.7, 1.9, 0.8]), 5);
+    let dim: Vec<u8> = pixels(&artifact.network, 60, 3)
+        .iter()
+        .map(|pixel| 90 + pixel / 8)
+        .collect();
+    let size = artifact.network.input.len();
+    artifact.network.normalisation.standardised = true;
+    let bright: Vec<u8> = dim
+        .chunks_exact(size)
+        .flat_map(|image| artifact.network.normalisation.prepared(image).into_owned())
+        .collect();
+    let accuracy = |artifact: &Artifact, pixels: &[u8], labels: &[u8]| {
+        measure("clear", artifact, pixels, labels, &toy(), &mut |_| ())
+            .unwrap()
+            .accuracy_float
+            .unwrap()
+    };
+    // the answers to the dim images, found by the accuracy on each label alone
+    let answers: Vec<u8> = dim
+        .chunks_exact(size)
+        .map(|image| {
+            let right = |label: &u8| accuracy(&artifact, image, &[*label]) > 0.5;
+            (0..10).find(right).expect("one label is the answer")
+        })
+        .collect();
+    let mut plain = artifact.clone();
+    plain.network.normalisation.standardised = false;
+    assert_eq!(accuracy(&plain, &bright, &answers), 1.0);
+    assert!(accuracy(&plain, &dim, &answers) < 1.0, "it changes nothing");
+}
+
+#[test]
 fn a_larger_ring_may_be_asked_for() {
     let artifact = artifact(common::small(&[0.7, 1.9, 0.8]), 9);
     let options = |ring_degree| Options {

@@ -252,6 +252,7 @@ mod tests {
         let normalisation = Normalisation {
             mean: vec![0.5],
             deviation: vec![0.25],
+            standardised: false,
         };
         let mut values = vec![0.0; SHAPE.len()];
         augmented(
@@ -286,6 +287,7 @@ mod tests {
             &Normalisation {
                 mean: vec![0.5],
                 deviation: vec![0.25],
+                standardised: false,
             },
             &mut values,
         );

@@ -65,7 +65,7 @@ pub(crate) fn epoch<'scope>(
                 .for_each(|(values, index)| {
                     let mut random = Random::at([recipe.seed, MOVE, epoch as u64, *index as u64]);
                     augment::augmented(
-                        images.image(*index),
+                        &normalisation.prepared(images.image(*index)),
                         images.shape,
                         normalisation,
                         recipe,
@@ -90,7 +90,8 @@ pub(crate) fn plain(images: &Images, indices: &[usize], normalisation: &Normalis
         .par_chunks_exact_mut(images.shape.len())
         .zip(indices)
         .for_each(|(values, index)| {
-            augment::plain(images.image(*index), images.shape, normalisation, values);
+            let image = normalisation.prepared(images.image(*index));
+            augment::plain(&image, images.shape, normalisation, values);
         });
     Batch {
         values,
@@ -128,6 +129,7 @@ mod tests {
         let normalisation = Normalisation {
             mean: vec![0.0],
             deviation: vec![1.0],
+            standardised: false,
         };
         let recipe = Recipe {
             batch: 4,

@@ -59,6 +59,9 @@ pub struct Recipe {
     pub boundary_weight: f64,
     /// How fast batch-norm statistics follow those of the batches, per step.
     pub statistics_rate: f64,
+    /// Each image is brought to one brightness and contrast, before it is moved; for photographs. The network says so, and
+    /// whoever encrypts an image does it first.
+    pub standardise: bool,
     /// Images are turned by at most this, either way.
     pub rotation_degrees: f64,
     /// Images are stretched by at most this share, each axis on its own.
@@ -99,6 +102,7 @@ impl Default for Recipe {
             boundary: 3.0,
             boundary_weight: 0.1,
             statistics_rate: 0.1,
+            standardise: false,
             rotation_degrees: 8.0,
             scale: 0.08,
             shear: 0.1,

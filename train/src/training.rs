@@ -15,7 +15,7 @@ use crate::step::Trainer;
 use crate::teacher::Teacher;
 use crate::{Recipe, TrainError, batches};
 use burn::tensor::Device;
-use cryptodl_network::{Artifact, Network, Provenance};
+use cryptodl_network::{Artifact, Network, Normalisation, Provenance};
 use std::path::Path;
 use std::time::Instant;
 
@@ -103,12 +103,16 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainError> {
     let device = Device::default();
-    let model = Model::new(network, &device)?;
+    let mut network = network.clone();
+    if recipe.standardise {
+        network.normalisation = Normalisation::of_standardised(network.input.channels);
+    }
+    let model = Model::new(&network, &device)?;
     check(&model, data)?;
     recipe.check(data.train.len()).map_err(TrainError::Recipe)?;
 
     let teacher = match &recipe.teacher {
-        Some(path) => Some(Teacher::load(path, network, recipe, &device)?),
+        Some(path) => Some(Teacher::load(path, &network, recipe, &device)?),
         None => None,
     };
     let trainer = Trainer {

@@ -20,6 +20,7 @@ pub fn network(channels: usize, layers: Vec<Layer>) -> Network {
         normalisation: Normalisation {
             mean: (0..channels).map(|c| 0.2 + 0.1 * c as f32).collect(),
             deviation: (0..channels).map(|c| 0.3 + 0.1 * c as f32).collect(),
+            standardised: false,
         },
         layers,
     }

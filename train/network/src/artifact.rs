@@ -265,6 +265,7 @@ mod tests {
             normalisation: Normalisation {
                 mean: vec![0.5],
                 deviation: vec![0.25],
+                standardised: false,
             },
             layers: vec![
                 Layer::Convolution {

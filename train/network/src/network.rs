@@ -1,5 +1,6 @@
 //! A feed-forward network as a list of layers, and the shapes that follow from it.
 
+use crate::Normalisation;
 use approx::{Activation, Polynomial};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -82,23 +83,6 @@ impl Shape {
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}×{}×{}", self.channels, self.height, self.width)
-    }
-}
-
-/// How a pixel becomes an input value: `x = (pixel / 255 - mean) / deviation`, per channel. Convolutions pad with 0
-/// after this map, so padding looks like a pixel of mean brightness.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Normalisation {
-    /// Mean of each channel, on pixels scaled to `[0, 1]`.
-    pub mean: Vec<f32>,
-    /// Standard deviation of each channel, on pixels scaled to `[0, 1]`.
-    pub deviation: Vec<f32>,
-}
-
-impl Normalisation {
-    /// The input value of a pixel.
-    pub fn apply(&self, channel: usize, pixel: u8) -> f32 {
-        (f32::from(pixel) / 255.0 - self.mean[channel]) / self.deviation[channel]
     }
 }
 
@@ -309,7 +293,9 @@ impl Network {
             ));
         }
         self.shapes()?;
-        let Normalisation { mean, deviation } = &self.normalisation;
+        let Normalisation {
+            mean, deviation, ..
+        } = &self.normalisation;
         let channels = self.input.channels;
         let good = mean.len() == channels
             && deviation.len() == channels
@@ -429,6 +415,7 @@ mod tests {
             normalisation: Normalisation {
                 mean: vec![0.0],
                 deviation: vec![1.0],
+                standardised: false,
             },
             layers,
         }

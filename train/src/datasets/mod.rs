@@ -129,6 +129,7 @@ impl Specification {
         Normalisation {
             mean: self.mean.to_vec(),
             deviation: self.deviation.to_vec(),
+            standardised: false,
         }
     }
 }

@@ -26,6 +26,7 @@ fn network(layers: Vec<Layer>) -> Network {
         normalisation: Normalisation {
             mean: vec![0.0; 3],
             deviation: vec![1.0; 3],
+            standardised: false,
         },
         layers,
     }

@@ -144,6 +144,7 @@ fn digits() -> (crate::Shape, crate::Normalisation) {
         crate::Normalisation {
             mean: vec![0.130_66],
             deviation: vec![0.308_11],
+            standardised: false,
         },
     )
 }
@@ -160,6 +161,7 @@ fn photographs() -> (crate::Shape, crate::Normalisation) {
         crate::Normalisation {
             mean: vec![0.491_40, 0.482_16, 0.446_53],
             deviation: vec![0.247_03, 0.243_49, 0.261_59],
+            standardised: false,
         },
     )
 }
