@@ -26,6 +26,7 @@ mod report;
 mod reproduce;
 mod rows;
 mod run_folder;
+mod seeds;
 mod speed;
 mod sweep;
 mod training;

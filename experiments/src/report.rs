@@ -119,7 +119,12 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
         )?;
     }
     if !rows.train.is_empty() {
-        let parts = [figure("sweep"), fits::training(&rows.train)];
+        let parts = [
+            figure("sweep"),
+            figure("retrained"),
+            fits::seeds(&rows.train),
+            fits::training(&rows.train),
+        ];
         section("Retraining", &manifest.first.command.join(" "), &parts)?;
     }
     if !rows.fit.is_empty() {

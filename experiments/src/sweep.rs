@@ -10,7 +10,14 @@ use std::path::Path;
 
 /// The sweeps that the program carries, by name: the only place that knows all of them.
 pub fn sweeps() -> &'static [(&'static str, &'static str)] {
-    &[("degree", include_str!("../sweeps/degree.toml"))]
+    &[
+        ("degree", include_str!("../sweeps/degree.toml")),
+        ("methods", include_str!("../sweeps/methods.toml")),
+        ("mnist", include_str!("../sweeps/mnist.toml")),
+        ("smooth", include_str!("../sweeps/smooth.toml")),
+        ("fashion", include_str!("../sweeps/fashion.toml")),
+        ("cifar", include_str!("../sweeps/cifar.toml")),
+    ]
 }
 
 /// A sweep file.

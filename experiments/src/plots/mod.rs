@@ -12,6 +12,7 @@ mod fits;
 mod growth;
 mod pen;
 mod render;
+mod retrained;
 pub mod shared;
 mod stages;
 mod sweep;
@@ -86,6 +87,11 @@ pub fn figures() -> Vec<Kind> {
             name: "sweep",
             summary: "accuracy after retraining by degree, per method",
             make: sweep::figure,
+        },
+        Kind {
+            name: "retrained",
+            summary: "accuracy after training, over seeds, beside the paper's methods",
+            make: retrained::figure,
         },
         Kind {
             name: "accuracy",

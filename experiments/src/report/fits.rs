@@ -4,6 +4,7 @@ use super::text::{percent, seconds, shown, table};
 use crate::comparison::{BEYOND, CompareRow};
 use crate::plots::shared::{display_name, distinct, intervals};
 use crate::rows::{FitRow, TrainRow};
+use crate::seeds::groups;
 use std::fmt::Write;
 
 /// Degrees that the table of errors shows: those that encryption affords.
@@ -127,6 +128,49 @@ pub fn compared(rows: &[CompareRow]) -> String {
         );
     }
     text
+}
+
+/// One line for all seeds of a kind; nothing if there is one seed of each.
+pub fn seeds(rows: &[TrainRow]) -> String {
+    let groups = groups(rows);
+    if groups.iter().all(|group| group.seeds < 2) {
+        return String::new();
+    }
+    let lines: Vec<Vec<String>> = groups
+        .iter()
+        .map(|group| {
+            let failed = match group.failed {
+                0 => String::new(),
+                failed => format!(", {failed} failed"),
+            };
+            vec![
+                group.dataset.clone(),
+                group.name(),
+                format!("{}:{}", group.low, group.high),
+                group.epochs.to_string(),
+                percent(Some(group.validation)),
+                format!(
+                    "{:.2} ± {:.2} % (n = {}{failed})",
+                    100.0 * group.mean,
+                    100.0 * group.deviation,
+                    group.seeds
+                ),
+                format!("{:.2}–{:.2} %", 100.0 * group.least, 100.0 * group.most),
+                seconds(group.train_s),
+            ]
+        })
+        .collect();
+    let header = [
+        "data",
+        "network and activation",
+        "interval",
+        "epochs",
+        "validation",
+        "test, mean ± standard deviation",
+        "lowest–highest",
+        "time of one",
+    ];
+    table(&header, &lines) + "\n"
 }
 
 /// One line a training.
