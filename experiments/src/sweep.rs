@@ -16,7 +16,6 @@ pub fn sweeps() -> &'static [(&'static str, &'static str)] {
         ("mnist", include_str!("../sweeps/mnist.toml")),
         ("smooth", include_str!("../sweeps/smooth.toml")),
         ("fashion", include_str!("../sweeps/fashion.toml")),
-        ("cifar", include_str!("../sweeps/cifar.toml")),
     ]
 }
 
