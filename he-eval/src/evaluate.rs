@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use cryptodl_network::Normalisation;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +118,14 @@ pub(crate) fn evaluate<S: Scheme>(
         }));
     }
     Ok(result)
+}
+
+/// What the client does to images in the clear: see [`Normalisation::prepared`].
+pub(crate) fn prepared(normalisation: &Normalisation, pixels: &[u8], size: usize) -> Vec<u8> {
+    pixels
+        .chunks_exact(size)
+        .flat_map(|image| normalisation.prepared(image).into_owned())
+        .collect()
 }
 
 /// The batch as the schemes want it: `[pixel][image]`.

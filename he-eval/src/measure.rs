@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     EvalError, Options, Plan, Progress,
-    evaluate::{Evaluation, NodeTime, evaluate},
+    evaluate::{Evaluation, NodeTime, evaluate, prepared},
     graph::Graph,
     plan::Quality,
     schemes::{Job, Prepared, clear},
@@ -173,12 +173,7 @@ impl Evaluator {
             });
         }
         let labels = &labels[..images];
-        // what the client does to an image in the clear
-        let pixels: Vec<u8> = pixels[..images * size]
-            .chunks_exact(size)
-            .flat_map(|image| self.normalisation.prepared(image).into_owned())
-            .collect();
-        let pixels = &pixels;
+        let pixels = &prepared(&self.normalisation, &pixels[..images * size], size);
         // the observer need not be Send: it stays on this thread, and messages come to it
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {

@@ -5,11 +5,13 @@
 
 use std::marker::PhantomData;
 
+use cryptodl_network::Artifact;
 use ethnum::I256;
 use rayon::prelude::*;
 
 use crate::{
     EvalError,
+    evaluate::{evaluate, prepared},
     graph::{Function, Graph, Linear, PADDING, Power, Weight},
     plan::Plan,
     quantise::{bounds, quantise},
@@ -64,6 +66,26 @@ pub(super) fn integer(graph: Graph<i64>, images: usize) -> Result<Box<dyn Evalua
         let scheme = Clear::<I256>::new(slots(images));
         Box::new(Under { graph, scheme })
     })
+}
+
+/// Logits `[image][class]` of an artifact on `pixels` (`[image][channel, y, x]`, one byte each), in 64-bit floats: what
+/// training computes in 32 bits.
+///
+/// # Errors
+/// When the network cannot be lowered, or the pixels are no whole images.
+pub fn logits(artifact: &Artifact, pixels: &[u8]) -> Result<Vec<Vec<f64>>, EvalError> {
+    let graph = crate::lower(artifact)?;
+    let images = pixels.len() / graph.inputs;
+    if pixels.len() != images * graph.inputs {
+        return Err(EvalError::Mismatch {
+            pixels: pixels.len(),
+            labels: images,
+            size: graph.inputs,
+        });
+    }
+    let pixels = prepared(&artifact.network.normalisation, pixels, graph.inputs);
+    let scheme = Clear::<f64>::new(slots(images));
+    Ok(evaluate(&graph, &scheme, &pixels, &mut |_| ())?.logits)
 }
 
 /// Numbers that a clear evaluation computes with.
