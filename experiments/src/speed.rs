@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use approx::{Activation, Interval};
 use cryptodl_network::{Nonlinearity, zoo};
 use cryptodl_train::speed::{Stepper, threads};
-use cryptodl_train::{Kernels, Optimiser, Recipe};
+use cryptodl_train::{Kernels, Optimiser, Precision, Recipe};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -17,6 +17,13 @@ const TORCH: &str = include_str!("../../train/benches/peers/torch_train.py");
 /// Networks, and images in a step.
 pub const NETWORKS: [(&str, usize); 2] = [("lenet", 256), ("airbench", 128)];
 
+/// Kinds of operators, with their names in the table.
+const OPERATORS: [(Kernels, Precision, &str); 3] = [
+    (Kernels::Stock, Precision::Single, "flex stock"),
+    (Kernels::Fused, Precision::Single, "flex fused"),
+    (Kernels::Fused, Precision::Mixed, "flex fused mixed"),
+];
+
 /// Steps that any measurement takes at least.
 const LEAST_STEPS: usize = 5;
 
@@ -25,7 +32,7 @@ const LEAST_STEPS: usize = 5;
 pub struct SpeedRow {
     pub run_id: String,
     pub network: String,
-    /// `flex stock`, `flex fused`, or what PyTorch calls itself.
+    /// `flex stock`, `flex fused`, `flex fused mixed` (bf16 products), or what PyTorch calls itself.
     pub operators: String,
     pub batch: usize,
     pub threads: usize,
@@ -73,17 +80,17 @@ pub fn record(
     table: &mut Table<SpeedRow>,
 ) -> Result<()> {
     for (network, batch) in NETWORKS {
-        for (kernels, name) in [(Kernels::Stock, "stock"), (Kernels::Fused, "fused")] {
+        for (kernels, precision, operators) in OPERATORS {
             let row = SpeedRow {
                 run_id: run_id.to_string(),
                 network: network.to_string(),
-                operators: format!("flex {name}"),
+                operators: operators.to_string(),
                 batch,
                 threads: threads(),
                 ..SpeedRow::default()
             };
             if !table.contains(&row.key()) {
-                add(table, measured(row, kernels, length)?)?;
+                add(table, measured(row, kernels, precision, length)?)?;
             }
         }
         if let Some(python) = python {
@@ -107,7 +114,12 @@ fn add(table: &mut Table<SpeedRow>, row: SpeedRow) -> Result<()> {
     table.append(row)
 }
 
-fn measured(row: SpeedRow, kernels: Kernels, length: Duration) -> Result<SpeedRow> {
+fn measured(
+    row: SpeedRow,
+    kernels: Kernels,
+    precision: Precision,
+    length: Duration,
+) -> Result<SpeedRow> {
     let on = Interval::new(-4.0, 4.0)?;
     let polynomial = approx::method("chebyshev")?.fit(&Activation::Relu, on, 2)?;
     let quadratic = Nonlinearity::Polynomial {
@@ -117,6 +129,7 @@ fn measured(row: SpeedRow, kernels: Kernels, length: Duration) -> Result<SpeedRo
     let network = zoo::network(&row.network)?.with_activation(&quadratic);
     let recipe = Recipe {
         batch: row.batch,
+        precision,
         // what PyTorch has too
         optimiser: Optimiser::AdamW,
         ..Recipe::default()
@@ -180,7 +193,7 @@ mod tests {
             batch: 4,
             ..SpeedRow::default()
         };
-        let row = measured(row, Kernels::Fused, Duration::ZERO).unwrap();
+        let row = measured(row, Kernels::Fused, Precision::Mixed, Duration::ZERO).unwrap();
         assert_eq!(row.steps, Some(LEAST_STEPS));
         assert!(row.best_images_per_s >= row.images_per_s && row.images_per_s > Some(0.0));
     }

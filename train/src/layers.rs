@@ -3,7 +3,7 @@
 //! With [`Kernels::Stock`] a convolution is a choice of rows (one row for each place in the window and each position,
 //! copied whole) and one product `[out, in·k·k] × [in·k·k, positions·batch]`, whose result is `[out·positions, batch]`
 //! without moving anything. With [`Kernels::Fused`] it is one operator, and so are a batch norm and the activation
-//! behind it. A dense layer is one product in either case.
+//! behind it. A dense layer is one product in either case; in mixed precision, all but the last are convolutions.
 //!
 //! A mean pool right behind a convolution makes it a convolution with larger windows that lie farther apart. The filters
 //! of that one are sums of shifted filters, which is one small product; and 2×2 means of 5×5 windows then take 36
@@ -14,6 +14,7 @@ use crate::kernels::windows::Windows;
 use crate::kernels::{Kernels, operators};
 use crate::model::values;
 use crate::nonlinearity::Nonlinear;
+use crate::recipe::Precision;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cryptodl_network::{BATCH_NORM_EPSILON, Layer, Shape};
@@ -38,6 +39,8 @@ pub(crate) enum Module {
     },
     Dense {
         weight: usize,
+        /// The same as a convolution of one position, which mixed precision computes.
+        view: Option<Arc<Windows>>,
     },
     /// Gamma, beta, mean and variance follow each other.
     BatchNorm {
@@ -131,7 +134,19 @@ impl<'a> Builder<'a> {
                     spread: None,
                 });
             }
-            Layer::Dense { .. } => self.modules.push(Module::Dense { weight: first }),
+            Layer::Dense { .. } => {
+                let flat = |shape: Shape| Shape {
+                    channels: shape.len(),
+                    height: 1,
+                    width: 1,
+                };
+                let windows = || Windows::new(flat(input), flat(output), 1, 1, 0);
+                let view = (self.kernels == Kernels::Fused).then(|| Arc::new(windows()));
+                self.modules.push(Module::Dense {
+                    weight: first,
+                    view,
+                });
+            }
             Layer::BatchNorm => self.modules.push(Module::BatchNorm {
                 gamma: first,
                 channels: input.channels,
@@ -221,6 +236,10 @@ impl<'a> Builder<'a> {
     /// The modules of all layers.
     pub(crate) fn modules(mut self) -> Vec<Module> {
         self.flush();
+        // What decides between classes is not rounded, and costs little.
+        if let Some(Module::Dense { view, .. }) = self.modules.last_mut() {
+            *view = None;
+        }
         self.modules
     }
 }
@@ -242,16 +261,22 @@ fn spread(narrow: usize, wide: usize, shifts: usize, step: usize) -> Vec<f32> {
 pub(crate) struct Running<'a> {
     weights: &'a [Tensor<2>],
     training: Option<Boundary>,
+    precision: Precision,
     pub excess: Option<Tensor<1>>,
     pub statistics: Vec<(usize, Tensor<2>)>,
 }
 
 impl<'a> Running<'a> {
     /// With the statistics of the batch if it is for training, with running ones otherwise.
-    pub(crate) fn new(weights: &'a [Tensor<2>], training: Option<Boundary>) -> Self {
+    pub(crate) fn new(
+        weights: &'a [Tensor<2>],
+        training: Option<Boundary>,
+        precision: Precision,
+    ) -> Self {
         Self {
             weights,
             training,
+            precision,
             excess: None,
             statistics: Vec::new(),
         }
@@ -294,7 +319,9 @@ impl<'a> Running<'a> {
                         .reshape([out, taps / narrow * wide]);
                 }
                 let outputs = match view {
-                    View::Fused(windows) => operators::convolve(x, filters, windows),
+                    View::Fused(windows) => {
+                        operators::convolve(x, filters, windows, self.precision)
+                    }
                     View::Rows { rows, padded, .. } => stock_convolution(x, filters, rows, *padded),
                 };
                 if skipped(weight + 1) {
@@ -304,7 +331,16 @@ impl<'a> Running<'a> {
                 let by_channel = outputs.reshape([out, features / out * batch]);
                 biased(by_channel, weight + 1).reshape([features, batch])
             }
-            Module::Dense { weight } => biased(weights[*weight].clone().matmul(x), weight + 1),
+            Module::Dense { weight, view } => {
+                let filters = weights[*weight].clone();
+                let outputs = match view {
+                    Some(windows) if self.precision == Precision::Mixed => {
+                        operators::convolve(x, filters, windows, Precision::Mixed)
+                    }
+                    _ => filters.matmul(x),
+                };
+                biased(outputs, weight + 1)
+            }
             Module::BatchNorm {
                 gamma,
                 channels,

@@ -52,7 +52,7 @@ mod training;
 
 pub use evaluation::{accuracy, logits};
 pub use kernels::Kernels;
-pub use recipe::{Optimiser, Recipe};
+pub use recipe::{Optimiser, Precision, Recipe};
 pub use training::{EpochReport, Observer, Progress, Silent, Trained, train};
 
 use std::path::PathBuf;

@@ -5,10 +5,12 @@
 //!
 //! Values between layers are `[features, batch]`: the batch comes last. What each layer does is in [`crate::layers`].
 
+use crate::TrainError;
 use crate::kernels::Kernels;
 use crate::layers::{Boundary, Builder, Module, Running};
 use crate::nonlinearity::Nonlinear;
 use crate::random::Random;
+use crate::recipe::Precision;
 use burn::tensor::{Device, Tensor, TensorData};
 use cryptodl_network::{Layer, Network, NetworkError, Nonlinearity, Shape, Tensor as Stored};
 use std::collections::BTreeMap;
@@ -52,6 +54,8 @@ impl Parameter {
 pub(crate) struct Model {
     network: Network,
     modules: Vec<Module>,
+    kernels: Kernels,
+    precision: Precision,
     /// In the order of the weights.
     pub parameters: Vec<Parameter>,
 }
@@ -115,8 +119,19 @@ impl Model {
         Ok(Self {
             network: network.clone(),
             modules,
+            kernels,
+            precision: Precision::Single,
             parameters,
         })
+    }
+
+    /// With training passes of another precision than single; others stay single. The error says what is missing.
+    pub(crate) fn in_precision(self, precision: Precision) -> Result<Self, TrainError> {
+        if precision == Precision::Mixed && self.kernels == Kernels::Stock {
+            let sentence = "precision = \"mixed\" only trains with the processor's fused operators: take \"single\"";
+            return Err(TrainError::Recipe(sentence.to_owned()));
+        }
+        Ok(Self { precision, ..self })
     }
 
     /// First weights: rows of length about 1, gammas and variances 1, coefficients as fitted, all else 0.
@@ -251,7 +266,11 @@ impl Model {
     }
 
     fn run(&self, weights: &[Tensor<2>], input: Tensor<2>, training: Option<Boundary>) -> Pass {
-        let mut pass = Running::new(weights, training);
+        let precision = match training {
+            Some(_) => self.precision,
+            None => Precision::Single,
+        };
+        let mut pass = Running::new(weights, training, precision);
         let mut x = input.transpose(); // [features, batch] from here on
         for module in &self.modules {
             x = pass.apply(module, x, |position| {

@@ -28,13 +28,14 @@ impl Stepper {
     /// Prepares everything but the steps. A teacher in the recipe and grids for its weights are passed over.
     ///
     /// # Errors
-    /// [`TrainError::Network`] if the network makes no sense.
+    /// [`TrainError::Network`] if the network makes no sense, [`TrainError::Recipe`] if the operators do not compute in
+    /// the precision of the recipe.
     pub fn new(network: &Network, recipe: &Recipe, kernels: Kernels) -> Result<Self, TrainError> {
         let device = match kernels {
             Kernels::Stock => Device::default(),
             Kernels::Fused => Device::flex(),
         };
-        let model = Model::with(network, kernels, &device)?;
+        let model = Model::with(network, kernels, &device)?.in_precision(recipe.precision)?;
         let weights = model.initial(recipe.seed, &device);
         let mut state = State {
             averages: weights.clone(),
@@ -93,7 +94,33 @@ pub fn threads() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Precision;
     use cryptodl_network::zoo;
+
+    #[test]
+    fn mixed_precision_trains_like_single_where_it_can() {
+        let network = zoo::network("lenet-w10").unwrap();
+        let [single, mixed] = [Precision::Single, Precision::Mixed].map(|precision| Recipe {
+            batch: 8,
+            precision,
+            ..Recipe::default()
+        });
+        let losses = |recipe| {
+            let mut stepper = Stepper::new(&network, recipe, Kernels::Fused).unwrap();
+            (0..5).map(|_| stepper.step()).collect::<Vec<_>>()
+        };
+        let (ours, reference) = (losses(&mixed), losses(&single));
+        assert_ne!(ours, reference);
+        for (mixed, single) in ours.iter().zip(&reference) {
+            // 8 bits of mantissa, and five steps that build on each other.
+            assert!((mixed - single).abs() < 0.05, "{mixed} {single}");
+        }
+        assert_eq!(ours, losses(&mixed));
+        let error = Stepper::new(&network, &mixed, Kernels::Stock)
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains("single"), "{error}");
+    }
 
     #[test]
     fn both_kinds_of_operators_train_alike() {

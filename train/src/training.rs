@@ -108,7 +108,7 @@ pub fn train(
     if recipe.standardise {
         network.normalisation = Normalisation::of_standardised(network.input.channels);
     }
-    let model = Model::new(&network, &device)?;
+    let model = Model::new(&network, &device)?.in_precision(recipe.precision)?;
     check(&model, data)?;
     recipe.check(data.train.len()).map_err(TrainError::Recipe)?;
 

@@ -2,7 +2,8 @@
 
 The same layers, batch sizes and optimiser as `cryptodl speed`, on images of noise: convolution, mean pool, batch norm,
 0.2 + x/2 + x²/8 in place of ReLU, dense layers, cross-entropy with label smoothing, AdamW. One line of CSV for each
-network and memory format, in the columns of `speed.csv`.
+network, memory format and precision, in the columns of `speed.csv`. With `bf16 autocast`, products are of bf16 numbers,
+weights and optimiser are in fp32.
 
     pip install torch
     python torch_train.py --threads 2 >> speed.csv
@@ -48,7 +49,7 @@ def airbench():
 NETWORKS = {"lenet": (lenet, (1, 28, 28), 256), "airbench": (airbench, (3, 32, 32), 128)}
 
 
-def measure(name, channels_last, seconds):
+def measure(name, channels_last, mixed, seconds):
     build, shape, batch = NETWORKS[name]
     torch.manual_seed(1)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -60,7 +61,9 @@ def measure(name, channels_last, seconds):
 
     def step():
         optimiser.zero_grad(set_to_none=True)
-        loss_of(net(images), labels).backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            loss = loss_of(net(images), labels)
+        loss.backward()
         optimiser.step()
 
     for _ in range(2):
@@ -82,9 +85,10 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     for name in arguments.networks:
-        for channels_last in (False, True):
-            batch, steps, median, best = measure(name, channels_last, arguments.seconds)
-            kind = f"torch {torch.__version__} fp32" + (" channels-last" if channels_last else "")
+        for channels_last, mixed in ((False, False), (True, False), (True, True)):
+            batch, steps, median, best = measure(name, channels_last, mixed, arguments.seconds)
+            precision = "bf16 autocast" if mixed else "fp32"
+            kind = f"torch {torch.__version__} {precision}" + (" channels-last" if channels_last else "")
             print(f"{arguments.run_id},{name},{kind},{batch},{arguments.threads},{steps},{median:.1f},{best:.1f},", flush=True)
 
 

@@ -8,6 +8,8 @@
 //! | [`product`] | the two inner loops of all products, in vector registers |
 //! | [`windows`] | which values lie in which window |
 //! | [`convolution`] | convolutions and their gradients, without a matrix of patches in memory |
+//! | [`bfloat`] | the inner loops of products of bf16 numbers: the only module with `unsafe` |
+//! | [`mixed`] | convolutions and their gradients with numbers rounded to bf16 |
 //! | [`normalise`] | batch norm, activation and boundary loss in one pass |
 //! | [`pool`] | mean pooling |
 //! | [`operators`] | the same as operators of Burn, with their gradients |
@@ -20,7 +22,9 @@
     reason = "what runs in vector registers must be compiled into the function that chose their width"
 )]
 
+mod bfloat;
 pub(crate) mod convolution;
+pub(crate) mod mixed;
 pub(crate) mod normalise;
 pub(crate) mod operators;
 pub(crate) mod pool;

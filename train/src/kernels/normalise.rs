@@ -341,15 +341,18 @@ impl Backward<'_, '_> {
             epsilon, boundary, ..
         } = *self.treatment;
         let scale = self.channel.scale(epsilon);
-        for ((result, value), gradient) in
-            self.result.iter_mut().zip(self.values).zip(self.gradients)
-        {
-            let z = (value - mean) * scale + beta;
-            let beyond = (z - boundary).max(0.0) + (z + boundary).min(0.0);
-            *result = gradient * function.slope(z) + self.pull * beyond;
+        let (mut all, mut along) = (0.0, 0.0);
+        // Block by block, so that the sums find their terms in the nearest cache.
+        let blocks = self.values.chunks(BLOCK).zip(self.gradients.chunks(BLOCK));
+        for (result, (values, gradients)) in self.result.chunks_mut(BLOCK).zip(blocks) {
+            for ((result, value), gradient) in result.iter_mut().zip(values).zip(gradients) {
+                let z = (value - mean) * scale + beta;
+                let beyond = (z - boundary).max(0.0) + (z + boundary).min(0.0);
+                *result = gradient * function.slope(z) + self.pull * beyond;
+            }
+            all += sum(result, values, |g, _| g);
+            along += sum(result, values, |g, x| g * (x - mean));
         }
-        let all = sum(self.result, self.values, |g, _| g);
-        let along = sum(self.result, self.values, |g, x| g * (x - mean));
         let n = self.values.len() as f64;
         let (all_mean, slope) = (
             (all / n) as f32,

@@ -1,8 +1,10 @@
 //! The kernels as operators of Burn's `flex` backend, with their gradients.
 
+use super::mixed::{self, Rounded};
 use super::normalise::{self, Channel, Treatment};
 use super::windows::Windows;
 use super::{convolution, pool};
+use crate::recipe::Precision;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -33,6 +35,7 @@ pub(crate) trait Fused: Backend {
         values: FloatTensor<Self>,
         filters: FloatTensor<Self>,
         windows: Arc<Windows>,
+        precision: Precision,
     ) -> FloatTensor<Self>;
     fn mean_pool(values: FloatTensor<Self>, windows: Arc<Windows>) -> FloatTensor<Self>;
     fn normalise(
@@ -64,17 +67,54 @@ fn batch(tensor: &FloatTensor<Flex>) -> usize {
     shape[shape.num_dims() - 1]
 }
 
+/// Values of a product, as precise as it takes them.
+#[derive(Clone, Debug)]
+enum Factor {
+    Single(FloatTensor<Flex>),
+    /// And the number of images.
+    Mixed(Arc<Rounded>, usize),
+}
+
+impl Factor {
+    /// Of a tensor whose values lie row-major.
+    fn of(values: &FloatTensor<Flex>, precision: Precision) -> Self {
+        match precision {
+            Precision::Single => Self::Single(values.clone()),
+            Precision::Mixed => Self::Mixed(Arc::new(Rounded::of(slice(values))), batch(values)),
+        }
+    }
+
+    fn precision(&self) -> Precision {
+        match self {
+            Self::Single(_) => Precision::Single,
+            Self::Mixed(..) => Precision::Mixed,
+        }
+    }
+}
+
+/// Outputs of a convolution.
+fn convolved(values: &Factor, filters: &FloatTensor<Flex>, windows: &Windows) -> FloatTensor<Flex> {
+    let filters = slice(filters);
+    let (output, n) = match values {
+        Factor::Single(values) => {
+            let n = batch(values);
+            (convolution::forward(filters, slice(values), n, windows), n)
+        }
+        Factor::Mixed(values, n) => (mixed::forward(filters, values, *n, windows), *n),
+    };
+    let rows = output.len() / n;
+    tensor(output, [rows, n])
+}
+
 impl Fused for Flex {
     fn convolution(
         values: FloatTensor<Self>,
         filters: FloatTensor<Self>,
         windows: Arc<Windows>,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         let (values, filters) = (values.to_contiguous(), filters.to_contiguous());
-        let n = batch(&values);
-        let output = convolution::forward(slice(&filters), slice(&values), n, &windows);
-        let rows = output.len() / n;
-        tensor(output, [rows, n])
+        convolved(&Factor::of(&values, precision), &filters, &windows)
     }
 
     fn mean_pool(values: FloatTensor<Self>, windows: Arc<Windows>) -> FloatTensor<Self> {
@@ -124,13 +164,12 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         values: FloatTensor<Self>,
         filters: FloatTensor<Self>,
         windows: Arc<Windows>,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         let nodes = [values.node(), filters.node()];
-        let (values, filters) = (
-            values.into_primitive().to_contiguous(),
-            filters.into_primitive().to_contiguous(),
-        );
-        let output = Flex::convolution(values.clone(), filters.clone(), windows.clone());
+        let values = Factor::of(&values.into_primitive().to_contiguous(), precision);
+        let filters = filters.into_primitive().to_contiguous();
+        let output = convolved(&values, &filters, &windows);
         match ConvolutionGradient
             .prepare::<C>(nodes)
             .compute_bound()
@@ -219,7 +258,7 @@ struct ConvolutionGradient;
 
 impl Backward<Flex, 2> for ConvolutionGradient {
     /// Values, filters, windows.
-    type State = (FloatTensor<Flex>, FloatTensor<Flex>, Arc<Windows>);
+    type State = (Factor, FloatTensor<Flex>, Arc<Windows>);
 
     fn backward(
         self,
@@ -230,15 +269,28 @@ impl Backward<Flex, 2> for ConvolutionGradient {
         let [values_node, filters_node] = ops.parents;
         let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
         let (values, filters, windows) = ops.state;
-        let n = batch(&values);
+        let n = batch(&gradient);
+        let gradient = Factor::of(&gradient, values.precision());
         if let Some(node) = values_node {
-            let shape = values.layout().shape().clone();
-            let found = convolution::input_gradient(slice(&filters), slice(&gradient), n, &windows);
-            grads.register::<Flex>(node.id, tensor(found, shape));
+            let filters = slice(&filters);
+            let found = match &gradient {
+                Factor::Single(g) => convolution::input_gradient(filters, slice(g), n, &windows),
+                Factor::Mixed(g, _) => mixed::input_gradient(filters, g, n, &windows),
+            };
+            let rows = found.len() / n;
+            grads.register::<Flex>(node.id, tensor(found, [rows, n]));
         }
         if let Some(node) = filters_node {
             let shape = filters.layout().shape().clone();
-            let found = convolution::filter_gradient(slice(&gradient), slice(&values), n, &windows);
+            let found = match (&gradient, &values) {
+                (Factor::Mixed(g, _), Factor::Mixed(v, _)) => {
+                    mixed::filter_gradient(g, v, n, &windows)
+                }
+                (Factor::Single(g), Factor::Single(v)) => {
+                    convolution::filter_gradient(slice(g), slice(v), n, &windows)
+                }
+                _ => unreachable!("the gradient was made as precise as the values"),
+            };
             grads.register::<Flex>(node.id, tensor(found, shape));
         }
     }
@@ -299,11 +351,17 @@ impl Backward<Flex, 3> for NormaliseGradient {
 }
 
 /// Outputs `[out·positions, batch]` of filters `[out, taps]` on values `[features, batch]`.
-pub(crate) fn convolve(values: Tensor<2>, filters: Tensor<2>, windows: &Arc<Windows>) -> Tensor<2> {
+pub(crate) fn convolve(
+    values: Tensor<2>,
+    filters: Tensor<2>,
+    windows: &Arc<Windows>,
+    precision: Precision,
+) -> Tensor<2> {
     let output = <Dispatch as Fused>::convolution(
         values.into_dispatch(),
         filters.into_dispatch(),
         windows.clone(),
+        precision,
     );
     Tensor::from_dispatch(output)
 }
