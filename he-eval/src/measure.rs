@@ -113,6 +113,7 @@ pub fn prepare(
     let graph = crate::lower(artifact)?;
     let pool = options.pool()?;
     let job = Job {
+        artifact,
         network: &artifact.network.name,
         graph: &graph,
         images,

@@ -127,6 +127,7 @@ pub fn quantise(graph: &Graph<f64>, bits: Quantisation) -> Result<Graph<i64>, Qu
         input_levels,
         nodes,
         output_scale,
+        output_shift: graph.output_shift.clone(),
     };
     bounds(&graph)?;
     Ok(graph)

@@ -94,7 +94,7 @@ pub fn groups(nodes: &[Node<f64>]) -> Result<Vec<Group>, EvalError> {
                 Operation::Linear(_) => Group::Linear(at),
                 Operation::Power(power) => polynomial(at, monic(power)?)?,
                 Operation::Function(Function::Polynomial(p)) => polynomial(at, vec![p.clone()])?,
-                Operation::Function(Function::Exact(_)) => return Err(EvalError::NotPolynomial),
+                Operation::Function(_) => return Err(EvalError::NotPolynomial),
             }
         };
         at += group.nodes();
