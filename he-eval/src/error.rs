@@ -28,7 +28,7 @@ pub enum EvalError {
     Lookup(#[from] LookupError),
     /// No parameter set looks up or decrypts an accumulator reliably.
     #[error(
-        "an accumulator of `{node}` can take {values} values with weights of norm {norm:.1}, and no parameter set gets it right: {set} would fail with probability 2^{log2_failure:.1}, and 2^-128 is the limit; train with fewer weight or activation bits, or with fewer inputs a filter"
+        "an accumulator of `{node}` can take {values} values with weights of norm {norm:.1}, and no parameter set gets it right: {set} would fail with probability 2^{log2_failure:.1}, and 2^-128 is the limit; train with a smaller `accumulator_levels` or `weight_levels` in the recipe"
     )]
     NoLookUp {
         /// The linear layer.

@@ -40,7 +40,7 @@ pub enum LookupError {
     Lower(#[from] LowerError),
     /// Something else than a rounding layer where only rounded values may go.
     #[error(
-        "layer {layer} does not read rounded values: this scheme wants a rounding layer before every linear layer, so train with `--activation-bits`"
+        "layer {layer} does not read rounded values: this scheme wants a rounding layer before every linear layer: train a network that has them"
     )]
     NotRounded {
         /// Index in the network.
@@ -56,7 +56,7 @@ pub enum LookupError {
     },
     /// Weights that are no whole multiples of a step.
     #[error(
-        "the weights of filter {row} of `{node}` are not whole multiples of one step up to {most}: train with `--weight-bits`"
+        "the weights of filter {row} of `{node}` are not whole multiples of one step up to {most}: train with `weight_levels` in the recipe"
     )]
     NotWhole {
         /// The linear layer.
@@ -68,7 +68,7 @@ pub enum LookupError {
     },
     /// An accumulator beyond every table.
     #[error(
-        "an accumulator of `{node}` can take {values} values, and {most} is the limit: train with fewer weight or activation bits, or with fewer inputs a filter"
+        "an accumulator of `{node}` can take {values} values, and {most} is the limit: train with a smaller `accumulator_levels` or `weight_levels` in the recipe"
     )]
     TooWide {
         /// The linear layer.
@@ -250,7 +250,10 @@ impl Walk {
     /// Ends the open stage, or the pixels' own steps, with a table.
     fn round(&mut self, rounding: Rounding) -> Result<(), LookupError> {
         let levels = Affine::uniform(
-            self.stage.as_ref().map_or(self.shape, |s| s.output).channels,
+            self.stage
+                .as_ref()
+                .map_or(self.shape, |s| s.output)
+                .channels,
             rounding.step(),
             rounding.low,
         );
@@ -375,11 +378,7 @@ pub(crate) fn rows_of(linear: &Linear<i64>) -> Vec<(&[i64], &Tile)> {
 pub(crate) fn for_each_row(linear: &Linear<i64>, mut visit: impl FnMut(usize, &[i64], &Tile)) {
     for tile in &linear.tiles {
         for (row, &output) in tile.outputs.iter().enumerate() {
-            visit(
-                output as usize,
-                linear.matrices[tile.matrix].row(row),
-                tile,
-            );
+            visit(output as usize, linear.matrices[tile.matrix].row(row), tile);
         }
     }
 }

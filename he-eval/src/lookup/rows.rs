@@ -34,11 +34,12 @@ pub(super) fn whole(linear: &Linear<f64>, node: &str) -> Result<Scaled, LookupEr
     let mut steps = Vec::with_capacity(matrix.rows);
     let mut data = Vec::with_capacity(matrix.data.len());
     for row in 0..matrix.rows {
-        let (step, multiples) = multiples(matrix.row(row)).ok_or_else(|| LookupError::NotWhole {
-            node: node.into(),
-            row,
-            most: MOST,
-        })?;
+        let (step, multiples) =
+            multiples(matrix.row(row)).ok_or_else(|| LookupError::NotWhole {
+                node: node.into(),
+                row,
+                most: MOST,
+            })?;
         steps.push(step);
         data.extend(multiples);
     }

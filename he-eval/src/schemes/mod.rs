@@ -65,7 +65,6 @@ impl Networks {
 /// Every scheme; the only place that knows all of them.
 pub fn schemes() -> &'static [Entry] {
     &[
-
         Entry {
             name: "clear",
             description: "no encryption, trained weights in floating point: the reference",

@@ -275,7 +275,7 @@ impl CkksServer {
             kind,
             seconds,
             word_products: None,
- done: None,
+            done: None,
         };
         let start = Instant::now();
         let collected = self.evaluator.collect(&blocks, rescale).map_err(library)?;
@@ -377,7 +377,7 @@ impl Server for CkksServer {
                     kind: "polynomial",
                     seconds,
                     word_products: None,
- done: None,
+                    done: None,
                 });
                 Bundle::new(&outputs.map_err(library)?).map_err(library)?
             }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use tfhe::core_crypto::prelude::{
-    CiphertextModulus, CompressionSeed, DefaultRandomGenerator, LweCiphertext, LweSize, Plaintext,
-    Seed, SeededLweCiphertext, decrypt_lwe_ciphertext, encrypt_seeded_lwe_ciphertext, new_seeder,
+use tfhe::core_crypto::{
+    commons::{
+        generators::DeterministicSeeder,
+        math::random::{CompressionSeed, Seed, Seeder},
+    },
+    prelude::{
+        CiphertextModulus, DefaultRandomGenerator, LweCiphertext, LweSize, Plaintext,
+        SeededLweCiphertext, decrypt_lwe_ciphertext, encrypt_seeded_lwe_ciphertext, new_seeder,
+    },
 };
-use tfhe::core_crypto::commons::generators::DeterministicSeeder;
-use tfhe::core_crypto::seeders::Seeder;
 
 use super::{
     keys::SecretKey,
@@ -16,8 +20,11 @@ use super::{
 };
 use crate::{EvalError, scheme::Client};
 
-/// Share of the half-box that the noise of a result may fill. The planner's bound is a thirteenth of it
-/// for one standard deviation, so half of it is more than six of them.
+/// Standard deviations that the noise of a result may reach before the key is taken for a wrong one: the
+/// planner leaves thirteen or more, and ten results beyond this come once in a thousand million images.
+const MOST_DEVIATIONS: f64 = 6.5;
+
+/// Share of a half-box that the noise of any other accumulator may fill.
 const MOST_NOISE: f64 = 0.5;
 
 /// One encrypted number.
@@ -64,17 +71,19 @@ impl TfheClient {
     ///
     /// # Errors
     /// When the noise is far above the planned or a value is impossible: then the key is another one.
-    pub fn accumulators(
-        &self,
-        layer: usize,
-        values: &[TfheValue],
-    ) -> Result<Vec<i64>, EvalError> {
+    pub fn accumulators(&self, layer: usize, values: &[TfheValue]) -> Result<Vec<i64>, EvalError> {
         Ok(self.decode(layer, values)?.0)
     }
 
     /// Accumulators, and the largest noise as a share of half a box.
     fn decode(&self, index: usize, values: &[TfheValue]) -> Result<(Vec<i64>, f64), EvalError> {
         let layer = &self.program.layers[index];
+        let choice = &self.program.choice;
+        let (parts, most) = if index + 1 == self.program.layers.len() {
+            (choice.parts, MOST_DEVIATIONS * choice.output_deviation)
+        } else {
+            (1, MOST_NOISE)
+        };
         let mut worst = 0.0_f64;
         let mut sums = Vec::with_capacity(values.len());
         for (output, value) in values.iter().enumerate() {
@@ -84,16 +93,11 @@ impl TfheClient {
             let (sum, noise) = self.nearest(layer, output, phase);
             worst = worst.max(noise);
             let (low, high) = layer.ranges[output];
-            if noise > MOST_NOISE || !(low..=high).contains(&sum) {
+            if noise > most || !(low..=high).contains(&sum) {
                 return Err(EvalError::WrongKey { output, noise });
             }
             sums.push(sum);
         }
-        let parts = if index + 1 == self.program.layers.len() {
-            self.program.choice.parts
-        } else {
-            1
-        };
         let whole = sums.chunks(parts).map(|parts| parts.iter().sum());
         Ok((whole.collect(), worst))
     }

@@ -4,11 +4,10 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use tfhe::{
-    core_crypto::prelude::{
-        CiphertextModulus, FourierLweBootstrapKey, LweKeyswitchKey,
-    },
+    core_crypto::prelude::{CiphertextModulus, FourierLweBootstrapKey, LweKeyswitchKey},
     shortint::{
-        ClassicPBSParameters, PBSOrder, atomic_pattern::StandardAtomicPatternServerKey,
+        ClassicPBSParameters, PBSOrder,
+        atomic_pattern::StandardAtomicPatternServerKey,
         server_key::{ModulusSwitchConfiguration, ShortintBootstrappingKey},
     },
 };
@@ -107,12 +106,12 @@ fn bootstrap_seconds(set: &ClassicPBSParameters) -> f64 {
     let table = super::program::constant(set);
     let round = |rounds: usize| {
         let start = Instant::now();
-        (0..rayon::current_num_threads() as u64)
+        (0..rayon::current_num_threads())
             .into_par_iter()
             .with_max_len(1)
             .for_each(|thread| {
                 for round in 0..rounds as u64 {
-                    let seed = (thread * 1000 + round) << 20;
+                    let seed = (thread as u64 * 1000 + round) << 20;
                     let ciphertext = (0..=long as u64).map(|i| words(seed + i)).collect();
                     std::hint::black_box(bootstrap(&key, ciphertext, &table, set));
                 }

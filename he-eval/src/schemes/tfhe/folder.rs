@@ -6,9 +6,7 @@ use std::{
     path::Path,
 };
 
-use tfhe::shortint::{
-    ClassicPBSParameters, atomic_pattern::StandardAtomicPatternServerKey,
-};
+use tfhe::shortint::{ClassicPBSParameters, atomic_pattern::StandardAtomicPatternServerKey};
 
 use super::{
     keys::{SecretKey, SeededServerKey},

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ethnum::I256;
 use tfhe::{
-    integer::{IntegerKeyKind, RadixClientKey, ServerKey, SignedRadixCiphertext, gen_keys},
+    integer::{RadixClientKey, ServerKey, SignedRadixCiphertext, gen_keys_radix},
     shortint::{ClassicPBSParameters, parameters::PARAM_MESSAGE_2_CARRY_2_KS_PBS},
 };
 
@@ -120,7 +120,10 @@ impl TfheInteger {
             before = after;
         }
         let encrypt = time(&|| {
-            client.key.as_ref().encrypt_signed_radix(1_i128, self.inputs);
+            client
+                .key
+                .as_ref()
+                .encrypt_signed_radix(1_i128, self.inputs);
         });
         Ok(Seconds {
             encrypt: encrypt * graph.inputs as f64,
@@ -185,9 +188,9 @@ impl Scheme for TfheInteger {
     }
 
     fn keys(&self) -> Result<(IntegerClient, Vec<IntegerServer>), EvalError> {
-        let (client, key) = gen_keys(self.set, IntegerKeyKind::Radix);
+        let (key_of_client, key) = gen_keys_radix(self.set, self.inputs);
         let client = IntegerClient {
-            key: RadixClientKey::from((client, self.inputs)),
+            key: key_of_client,
             blocks: self.inputs,
         };
         let blocks = self.blocks.clone();
@@ -264,11 +267,17 @@ impl IntegerServer {
     }
 
     /// `y^d + Σ b_k y^k` by Horner's rule.
-    fn power(&self, power: &Power<i64>, index: usize, y: &SignedRadixCiphertext) -> SignedRadixCiphertext {
+    fn power(
+        &self,
+        power: &Power<i64>,
+        index: usize,
+        y: &SignedRadixCiphertext,
+    ) -> SignedRadixCiphertext {
         let mut sum = self.key.mul_parallelized(y, y);
         let lower = power.lower.get(index / power.positions);
         for b in lower.into_iter().flatten().rev() {
-            self.key.scalar_add_assign_parallelized(&mut sum, b.as_i128());
+            self.key
+                .scalar_add_assign_parallelized(&mut sum, b.as_i128());
             self.key.mul_assign_parallelized(&mut sum, y);
         }
         sum

@@ -5,14 +5,17 @@
 //! it is read.
 
 use tfhe::{
-    core_crypto::prelude::{
-        CiphertextModulus, CompressionSeed, DefaultRandomGenerator, FourierLweBootstrapKey,
-        GlweSecretKeyOwned, LweSecretKeyOwned, SecretRandomGenerator, Seed,
-        SeededLweBootstrapKey, SeededLweBootstrapKeyOwned, SeededLweKeyswitchKey,
-        SeededLweKeyswitchKeyOwned, allocate_and_generate_new_binary_glwe_secret_key,
-        allocate_and_generate_new_binary_lwe_secret_key, generate_seeded_lwe_keyswitch_key,
-        new_seeder, par_convert_standard_lwe_bootstrap_key_to_fourier,
-        par_generate_seeded_lwe_bootstrap_key,
+    core_crypto::{
+        commons::math::random::{CompressionSeed, Seed},
+        prelude::{
+            CiphertextModulus, DefaultRandomGenerator, FourierLweBootstrapKey, GlweSecretKeyOwned,
+            LweSecretKeyOwned, SecretRandomGenerator, SeededLweBootstrapKey,
+            SeededLweBootstrapKeyOwned, SeededLweKeyswitchKey, SeededLweKeyswitchKeyOwned,
+            allocate_and_generate_new_binary_glwe_secret_key,
+            allocate_and_generate_new_binary_lwe_secret_key, generate_seeded_lwe_keyswitch_key,
+            new_seeder, par_convert_standard_lwe_bootstrap_key_to_fourier,
+            par_generate_seeded_lwe_bootstrap_key,
+        },
     },
     shortint::{
         ClassicPBSParameters, PBSOrder,
@@ -72,10 +75,8 @@ impl SecretKey {
     /// The evaluation key of this secret.
     pub fn server_key(&self, set: &ClassicPBSParameters) -> SeededServerKey {
         let mut seeder = new_seeder();
-        let glwe = GlweSecretKeyOwned::from_container(
-            self.long.as_ref().to_vec(),
-            set.polynomial_size,
-        );
+        let glwe =
+            GlweSecretKeyOwned::from_container(self.long.as_ref().to_vec(), set.polynomial_size);
         let seeds = [seeder.seed().0, seeder.seed().0];
         let [first, second] = seeds.map(|seed| CompressionSeed::from(Seed(seed)));
         let mut bootstrap = SeededLweBootstrapKey::new(

@@ -7,6 +7,8 @@
 //!
 //! - A table may have any number of entries, not only a power of two: an accumulator that can take 23
 //!   values gets 23 boxes of the torus, and the wider they are the more noise they bear.
+//! - Where the results are two levels only, the table is a step, and accumulators may fill the whole
+//!   torus: see [`steps`].
 //! - Accumulators are shifted by their own smallest value, so that lopsided ranges waste nothing.
 //! - No table follows the last layer: its sums use the whole torus, and where even that is too narrow
 //!   for the range they are sent in several pieces that the client adds.
@@ -28,6 +30,7 @@ mod parameters;
 mod program;
 mod server;
 mod split;
+mod steps;
 mod wire;
 
 pub use client::{TfheClient, TfheValue};
@@ -138,7 +141,10 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
         // of TFHE-rs's named sets; toy ones have none
         security_bits: if job.options.toy { 0 } else { 128 },
         quality: Quality::Exact {
-            value_bits: (choice.last.values * choice.parts).next_power_of_two().ilog2() + 1,
+            value_bits: (choice.last.values * choice.parts)
+                .next_power_of_two()
+                .ilog2()
+                + 1,
             noise_bits_left: -(4.0 * choice.output_deviation).log2(),
         },
         key_bytes: scheme.key_bytes(),

@@ -138,7 +138,11 @@ mod tests {
             );
             // whole positions cost a box of a power of two nothing but half a position
             let real = half_box(values, set.polynomial_size.0);
-            assert!((real - ideal).abs() < 1e-12, "{}: {real}, {ideal}", named.name);
+            assert!(
+                (real - ideal).abs() < 1e-12,
+                "{}: {real}, {ideal}",
+                named.name
+            );
         }
     }
 

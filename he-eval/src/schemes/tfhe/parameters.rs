@@ -3,7 +3,10 @@
 
 use tfhe::shortint::{ClassicPBSParameters, parameters::LweDimension, parameters::v1_4::*};
 
-use super::noise::{LOG2_FAILURE, Noise, half_box, log2_failure};
+use super::{
+    noise::{LOG2_FAILURE, Noise, half_box, log2_failure},
+    steps::Step,
+};
 use crate::{
     EvalError,
     graph::{Function, Graph, Operation},
@@ -70,6 +73,8 @@ pub(super) struct Demand {
     pub values: usize,
     /// Largest sum of squared weights of an accumulator.
     pub squares: f64,
+    /// Whether every table is a [`Step`]: then `values` counts those on one side of it.
+    pub steps: bool,
 }
 
 /// The chosen set, and how every layer is encoded.
@@ -97,7 +102,9 @@ impl Choice {
         let (inner, outputs) = demands(graph);
         let mut sets: Vec<&Named> = SETS.iter().collect();
         sets.sort_by(|a, b| work(&a.set).total_cmp(&work(&b.set)));
-        let found = sets.iter().find_map(|named| choose(named, &inner, &outputs));
+        let found = sets
+            .iter()
+            .find_map(|named| choose(named, &inner, &outputs));
         let Some(mut choice) = found else {
             return Err(refusal(&inner, &outputs));
         };
@@ -131,6 +138,7 @@ fn demands(graph: &Graph<i64>) -> (Vec<Demand>, Vec<Demand>) {
                 node: node.name.clone(),
                 values: 1,
                 squares: 0.0,
+                steps: false,
             };
             for_each_row(linear, |_, weights, tile| {
                 for part in super::split::columns(weights.len(), parts) {
@@ -148,7 +156,18 @@ fn demands(graph: &Graph<i64>) -> (Vec<Demand>, Vec<Demand>) {
             demand
         };
         if index + 1 < graph.nodes.len() {
-            inner.push(demand(1));
+            let mut demand = demand(1);
+            if let Operation::Function(Function::Tables(tables)) = &graph.nodes[index + 1].operation
+            {
+                let steps: Option<Vec<Step>> = tables.tables.iter().map(Step::of).collect();
+                if let Some(steps) = steps {
+                    let pairs = tables.of.iter().zip(&all[index]);
+                    let sides = pairs.map(|(&table, &range)| steps[table as usize].side(range));
+                    demand.values = sides.max().unwrap_or(1);
+                    demand.steps = true;
+                }
+            }
+            inner.push(demand);
         } else {
             let parts = (0..).map(|k| 1 << k).take_while(|&p| p <= MOST_PARTS);
             outputs.extend(parts.map(&mut demand));
@@ -159,13 +178,23 @@ fn demands(graph: &Graph<i64>) -> (Vec<Demand>, Vec<Demand>) {
 
 /// Variance of what a layer reads: fresh ciphertexts or bootstrapped ones.
 fn input_variance(noise: &Noise, layer: usize) -> f64 {
-    if layer == 0 { noise.fresh } else { noise.bootstrap }
+    if layer == 0 {
+        noise.fresh
+    } else {
+        noise.bootstrap
+    }
 }
 
 fn inner_failure(set: &ClassicPBSParameters, layer: usize, demand: &Demand) -> f64 {
     let noise = Noise::of(set);
     let variance = demand.squares * input_variance(&noise, layer) + noise.look_up;
-    log2_failure(half_box(demand.values, set.polynomial_size.0), variance)
+    let half_width = if demand.steps {
+        // only the two steps of the torus decide, and they lie between positions
+        0.25 / demand.values as f64
+    } else {
+        half_box(demand.values, set.polynomial_size.0)
+    };
+    log2_failure(half_width, variance)
 }
 
 fn output_failure(set: &ClassicPBSParameters, layer: usize, demand: &Demand) -> (f64, f64) {
@@ -251,14 +280,18 @@ fn work(set: &ClassicPBSParameters) -> f64 {
 
 /// Bootstraps of a layer.
 pub(super) fn bootstraps_of(layer: &super::program::Layer) -> usize {
-    layer.look_up.as_ref().map_or(0, |(_, of)| of.len())
+    layer.look_up.as_ref().map_or(0, |look_up| look_up.of.len())
 }
 
 /// Values that follow a look-up, in all layers: bootstraps for one image.
 pub(super) fn bootstraps(graph: &Graph<i64>) -> usize {
-    let tables = graph.nodes.iter().skip(1).map(|node| match &node.operation {
-        Operation::Function(Function::Tables(tables)) => tables.of.len(),
-        _ => 0,
-    });
+    let tables = graph
+        .nodes
+        .iter()
+        .skip(1)
+        .map(|node| match &node.operation {
+            Operation::Function(Function::Tables(tables)) => tables.of.len(),
+            _ => 0,
+        });
     tables.sum()
 }

@@ -8,7 +8,7 @@ use tfhe::{
     shortint::{ClassicPBSParameters, ciphertext::Degree, server_key::LookupTableOwned},
 };
 
-use super::{noise::entry, parameters::Choice, split::split};
+use super::{noise::entry, parameters::Choice, split::split, steps::Step};
 use crate::{
     graph::{Function, Graph, Operation, Table, Tables},
     lookup::{Range, linear_ranges, table_ranges},
@@ -28,8 +28,25 @@ pub(super) struct Layer {
     pub delta: u64,
     /// What each accumulator can be.
     pub ranges: Vec<Range>,
-    /// The tables as polynomials, and the one of each accumulator; none after the last layer.
-    pub look_up: Option<(Vec<LookupTableOwned>, Vec<u32>)>,
+    /// What each accumulator becomes; none after the last layer.
+    pub look_up: Option<LookUp>,
+}
+
+/// The tables of a layer.
+pub(super) struct LookUp {
+    /// As polynomials.
+    pub tables: Vec<Encoded>,
+    /// The table of each accumulator.
+    pub of: Vec<u32>,
+}
+
+/// A table as a polynomial of a bootstrap.
+pub(super) struct Encoded {
+    pub polynomial: LookupTableOwned,
+    /// Which accumulator points to the beginning of the torus; for steps, the threshold.
+    pub origin: Option<i64>,
+    /// What is added to the body afterwards.
+    pub after: u64,
 }
 
 impl Program {
@@ -58,11 +75,16 @@ impl Program {
             let ranges = linear_ranges(linear, &inputs);
             let look_up = table.map(|tables| {
                 inputs = table_ranges(tables);
-                let values = choice.inner[index].values;
+                let demand = &choice.inner[index];
                 let next = choice.deltas[index + 1];
-                let polynomials = tables.tables.iter();
-                let polynomials = polynomials.map(|table| polynomial(table, values, next, &choice));
-                (polynomials.collect(), tables.of.clone())
+                let encode = |table| match Step::of(table).filter(|_| demand.steps) {
+                    Some(step) => half_torus(step, next, &choice),
+                    None => polynomial(table, demand.values, next, &choice),
+                };
+                LookUp {
+                    tables: tables.tables.iter().map(encode).collect(),
+                    of: tables.of.clone(),
+                }
             });
             layers.push(Layer {
                 delta: choice.deltas[index],
@@ -87,8 +109,11 @@ impl Program {
     pub fn table_bytes(&self) -> usize {
         let set = &self.choice.set;
         let one = (set.glwe_dimension.0 + 1) * set.polynomial_size.0 * size_of::<u64>();
-        let tables = self.layers.iter().filter_map(|layer| layer.look_up.as_ref());
-        tables.map(|(polynomials, _)| polynomials.len() * one).sum()
+        let tables = self
+            .layers
+            .iter()
+            .filter_map(|layer| layer.look_up.as_ref());
+        tables.map(|look_up| look_up.tables.len() * one).sum()
     }
 }
 
@@ -97,11 +122,17 @@ impl Layer {
     /// look-up exact sums point to the middle of their box of positions.
     pub fn shift(&self, output: usize, choice: &Choice) -> u64 {
         let (low, _) = self.ranges[output];
-        let base = self.delta.wrapping_mul(low.wrapping_neg() as u64);
+        let origin = self
+            .look_up
+            .as_ref()
+            .and_then(|look_up| look_up.table(output).origin);
+        let origin = origin.unwrap_or(low);
+        let base = self.delta.wrapping_mul(origin.wrapping_neg() as u64);
         match &self.look_up {
             Some(_) => {
                 let half_position = (1 << 62) / choice.set.polynomial_size.0 as u64;
-                base.wrapping_add(self.delta / 2).wrapping_sub(half_position)
+                base.wrapping_add(self.delta / 2)
+                    .wrapping_sub(half_position)
             }
             None => base,
         }
@@ -115,7 +146,7 @@ pub(super) fn constant(set: &ClassicPBSParameters) -> LookupTableOwned {
 
 /// The table as the polynomial of a bootstrap: coefficient `j` is what an accumulator at position `j`
 /// becomes, in units of the next layer.
-fn polynomial(table: &Table, values: usize, next: u64, choice: &Choice) -> LookupTableOwned {
+fn polynomial(table: &Table, values: usize, next: u64, choice: &Choice) -> Encoded {
     let set = &choice.set;
     let size = set.polynomial_size.0;
     let last = table.results.len() - 1;
@@ -123,7 +154,37 @@ fn polynomial(table: &Table, values: usize, next: u64, choice: &Choice) -> Looku
         let result = table.results[entry(j, values, size).min(last)];
         next.wrapping_mul(result as u64)
     });
-    encoded(coefficients.collect(), set)
+    Encoded {
+        polynomial: encoded(coefficients.collect(), set),
+        origin: None,
+        after: 0,
+    }
+}
+
+/// Half the difference on one half of the torus, which the bootstrap negates on the other; half the sum
+/// afterwards.
+fn half_torus(step: Step, next: u64, choice: &Choice) -> Encoded {
+    let set = &choice.set;
+    let units = |twice: i64| {
+        next.wrapping_mul(twice.div_euclid(2) as u64)
+            .wrapping_add(next / 2 * twice.rem_euclid(2) as u64)
+    };
+    let half_difference = units(step.above - step.below);
+    Encoded {
+        polynomial: encoded(vec![half_difference; set.polynomial_size.0], set),
+        origin: Some(step.threshold),
+        // what makes both results whole levels again
+        after: next
+            .wrapping_mul(step.below as u64)
+            .wrapping_add(half_difference),
+    }
+}
+
+impl LookUp {
+    /// The table of an accumulator.
+    pub fn table(&self, output: usize) -> &Encoded {
+        &self.tables[self.of[output] as usize]
+    }
 }
 
 fn encoded(coefficients: Vec<u64>, set: &ClassicPBSParameters) -> LookupTableOwned {

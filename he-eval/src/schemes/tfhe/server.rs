@@ -16,7 +16,7 @@ use tfhe::{
 use super::{
     client::TfheValue,
     parameters::bootstraps_of,
-    program::{Layer, Program},
+    program::{Encoded, Layer, Program},
     wire::{Kind, Reader, WireError, Writer},
 };
 use crate::{
@@ -37,8 +37,25 @@ pub struct TfheServer {
 }
 
 impl TfheServer {
+    /// The encrypted accumulators of linear layer `layer` (counted from 0), the first of `nodes`.
+    ///
+    /// # Panics
+    /// If the node is no linear layer.
+    pub fn sums(&self, layer: usize, node: &Node<i64>, inputs: Vec<TfheValue>) -> Vec<TfheValue> {
+        let Operation::Linear(linear) = &node.operation else {
+            panic!("`{}` is no linear layer", node.name);
+        };
+        let dimension = self.program.dimension();
+        let inputs: Vec<Vec<u64>> = inputs
+            .into_par_iter()
+            .map(|value| value.whole(dimension))
+            .collect();
+        let sums = self.add_up(&self.program.layers[layer], linear, &inputs);
+        sums.into_iter().map(TfheValue::Whole).collect()
+    }
+
     /// The weighted sums of a linear layer, shifted into place.
-    fn sums(&self, layer: &Layer, linear: &Linear<i64>, inputs: &[Vec<u64>]) -> Vec<Vec<u64>> {
+    fn add_up(&self, layer: &Layer, linear: &Linear<i64>, inputs: &[Vec<u64>]) -> Vec<Vec<u64>> {
         let size = self.program.dimension() + 1;
         let rows = rows_of(linear);
         let sum = |(output, (weights, tile)): (usize, &(&[i64], &crate::graph::Tile))| {
@@ -56,9 +73,13 @@ impl TfheServer {
     }
 
     /// One bootstrap.
-    fn look_up(&self, words: Vec<u64>, table: &LookupTableOwned) -> Vec<u64> {
+    fn look_up(&self, sum: TfheValue, table: &Encoded) -> TfheValue {
+        let dimension = self.program.dimension();
         let set = &self.program.choice.set;
-        bootstrap(&self.key, words, table, set)
+        let words = sum.whole(dimension);
+        let mut words = bootstrap(&self.key, words, &table.polynomial, set);
+        words[dimension] = words[dimension].wrapping_add(table.after);
+        TfheValue::Whole(words)
     }
 
     /// Encrypted results as bytes.
@@ -84,8 +105,7 @@ impl TfheServer {
     /// When it is cut, damaged, of other parameters or of another key.
     pub fn inputs_from_bytes(&self, bytes: &[u8]) -> Result<Vec<TfheValue>, WireError> {
         let count = self.program.pixels.of.len();
-        let mut reader =
-            Reader::new(Kind::Inputs, bytes, &self.program.choice.set, 3 * count)?;
+        let mut reader = Reader::new(Kind::Inputs, bytes, &self.program.choice.set, 3 * count)?;
         if reader.identity() != self.identity {
             return Err(WireError::Identity(Kind::Inputs));
         }
@@ -133,20 +153,12 @@ impl Server for TfheServer {
         inputs: Vec<TfheValue>,
         observe: Observe<'_>,
     ) -> Result<(usize, Vec<TfheValue>), EvalError> {
-        let Operation::Linear(linear) = &nodes[0].operation else {
-            unreachable!("tables are done together with the layer before");
-        };
         // linear layer and table in turn, and a linear layer at the end
         let layers = &self.program.layers;
         let index = layers.len() - nodes.len().div_ceil(2);
         let layer = &layers[index];
         let start = Instant::now();
-        let dimension = self.program.dimension();
-        let inputs: Vec<Vec<u64>> = inputs
-            .into_par_iter()
-            .map(|value| value.whole(dimension))
-            .collect();
-        let sums = self.sums(layer, linear, &inputs);
+        let sums = self.sums(index, &nodes[0], inputs);
         let all = layers.iter().map(bootstraps_of).sum::<usize>().max(1) as f64;
         let mut done = layers[..index].iter().map(bootstraps_of).sum::<usize>();
         observe(Stage {
@@ -156,15 +168,15 @@ impl Server for TfheServer {
             word_products: None,
             done: Some(done as f64 / all),
         });
-        let Some((tables, of)) = &layer.look_up else {
-            return Ok((1, sums.into_iter().map(TfheValue::Whole).collect()));
+        let Some(look_up) = &layer.look_up else {
+            return Ok((1, sums));
         };
         let mut outputs = Vec::with_capacity(sums.len());
-        let mut sums = sums.into_iter().zip(of);
+        let mut sums = sums.into_iter().enumerate();
         let chunk = BETWEEN_REPORTS * rayon::current_num_threads();
         loop {
             let start = Instant::now();
-            let some: Vec<(Vec<u64>, &u32)> = sums.by_ref().take(chunk).collect();
+            let some: Vec<(usize, TfheValue)> = sums.by_ref().take(chunk).collect();
             if some.is_empty() {
                 return Ok((2, outputs));
             }
@@ -172,7 +184,7 @@ impl Server for TfheServer {
             let bootstrapped = some
                 .into_par_iter()
                 .with_max_len(1)
-                .map(|(sum, &table)| TfheValue::Whole(self.look_up(sum, &tables[table as usize])));
+                .map(|(output, sum)| self.look_up(sum, look_up.table(output)));
             outputs.par_extend(bootstrapped);
             observe(Stage {
                 node: &nodes[1].name,

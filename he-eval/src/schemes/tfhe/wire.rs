@@ -5,8 +5,8 @@
 //! and the only length is compared with the one that the parameters ask for before anything is
 //! allocated: hostile bytes decrypt to nonsense, and that is all they can do.
 
-use thiserror::Error;
 use tfhe::shortint::ClassicPBSParameters;
+use thiserror::Error;
 
 /// First bytes of everything.
 const MAGIC: &[u8; 8] = b"cryptodl";
@@ -54,7 +54,9 @@ pub enum WireError {
         version: u32,
     },
     /// Other parameters.
-    #[error("this {0} belongs to other parameters than the network asks for: use another folder of keys")]
+    #[error(
+        "this {0} belongs to other parameters than the network asks for: use another folder of keys"
+    )]
     Parameters(Kind),
     /// Too short or too long.
     #[error("this {kind} has {got} bytes where there should be {expected}: it was cut or damaged")]
@@ -96,7 +98,8 @@ impl Writer {
     }
 
     pub fn words(&mut self, words: &[u64]) {
-        self.0.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        self.0
+            .extend(words.iter().flat_map(|word| word.to_le_bytes()));
     }
 
     /// Two words.
