@@ -1,6 +1,8 @@
 //! The command line: verbs, and the flags that several verbs share.
 
-use crate::commands::{data, encrypt, fit, growth, list, report, reproduce, speed, sweep, train};
+use crate::commands::{
+    compare, data, encrypt, fit, growth, latency, list, report, reproduce, speed, sweep, train,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -32,6 +34,10 @@ pub enum Verb {
     Sweep(sweep::Arguments),
     /// Measure how the cost of encrypted evaluation grows with networks and rings.
     Growth(growth::Arguments),
+    /// Measure the encrypted schemes side by side on one data set.
+    Compare(compare::Arguments),
+    /// Measure what look-ups cost by message bits and by their number.
+    Latency(latency::Arguments),
     /// Measure how many images a second training gets through.
     Speed(speed::Arguments),
     /// Draw the figures of a run and write its report again.

@@ -47,6 +47,12 @@ pub struct EvaluationFlags {
     /// Use small parameters WITHOUT security, to try things out quickly.
     #[arg(long)]
     pub toy: bool,
+    /// Folder in which `tfhe` keeps its keys between runs; made if it is not there [default: new keys for every run].
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+    /// Run `tfhe-integer` even if the plan predicts a quarter of an hour or more for an image.
+    #[arg(long)]
+    pub any_cost: bool,
 }
 
 /// What is kept of a measurement beyond the columns of its row, in `measurements/MODEL-SCHEME-IMAGES.json`.
@@ -68,6 +74,8 @@ impl EvaluationFlags {
             threads: self.threads,
             ring_degree: self.ring_degree,
             toy: self.toy,
+            keys: self.keys.clone(),
+            any_cost: self.any_cost,
         }
     }
 

@@ -5,7 +5,7 @@
 //! | [`cli`] | the verbs and the flags that several of them share |
 //! | [`commands`] | one file a verb |
 //! | [`run_folder`], [`manifest`], [`records`], [`rows`] | what a run leaves: folder, circumstances, tables, columns |
-//! | [`fitting`], [`comparison`], [`training`], [`evaluation`], [`growth`], [`speed`] | one measurement each: a point of a grid in, a row out |
+//! | [`fitting`], [`comparison`], [`training`], [`evaluation`], [`growth`], [`schemes`], [`latency`], [`speed`] | one measurement each: a point of a grid in, a row out |
 //! | [`profile`] | the stages of encrypted evaluations, from the kept measurements |
 //! | [`plots`], [`report`], [`published`] | figures, the report, and the figures of others that it compares with |
 //! | [`progress`] | bars on the terminal |
@@ -16,6 +16,7 @@ mod comparison;
 mod evaluation;
 mod fitting;
 mod growth;
+mod latency;
 mod manifest;
 mod plots;
 mod profile;
@@ -27,6 +28,7 @@ mod reproduce;
 mod rows;
 mod run_folder;
 mod seeds;
+mod schemes;
 mod speed;
 mod sweep;
 mod training;

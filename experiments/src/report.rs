@@ -3,6 +3,7 @@
 mod encrypted;
 mod fits;
 mod paper;
+mod single;
 pub mod text;
 
 use crate::manifest::Manifest;
@@ -102,6 +103,22 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
         let parts = [figure("growth"), encrypted::growth(&rows.growth)];
         section(
             "How the cost grows",
+            &manifest.first.command.join(" "),
+            &parts,
+        )?;
+    }
+    if !rows.schemes.is_empty() {
+        let parts = [figure("schemes"), single::schemes(&rows.schemes)];
+        section(
+            "The schemes side by side",
+            &manifest.first.command.join(" "),
+            &parts,
+        )?;
+    }
+    if !rows.latency.is_empty() {
+        let parts = [figure("latency"), single::latency(&rows.latency)];
+        section(
+            "What a look-up costs",
             &manifest.first.command.join(" "),
             &parts,
         )?;

@@ -16,10 +16,11 @@ use crate::records::{Record, Table};
 use crate::report;
 use crate::rows::{EncryptedRow, FitRow, TrainRow};
 use crate::run_folder::RunFolder;
+use crate::schemes::SINGLE_IMAGES;
 use crate::training::TrainPoint;
 use anyhow::{Context, Result, bail};
 use approx::Interval;
-use cryptodl_he_eval::schemes;
+use cryptodl_he_eval::{Networks, schemes};
 use serde_json::json;
 use std::fs;
 
@@ -59,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let retrained = retrain(&models, &mut source, &mut run)?;
             models.extend(retrained);
         }
-        failures = evaluate(&models, &evaluation, &mut source, &mut run)?;
+        failures = evaluate(&models, &evaluation, arguments.quick, &mut source, &mut run)?;
     }
     let folder = run.path().to_path_buf();
     run.end()?;
@@ -119,6 +120,7 @@ fn retrain(models: &[Model], source: &mut Source, run: &mut RunFolder) -> Result
 fn evaluate(
     models: &[Model],
     evaluation: &EvaluationFlags,
+    quick: bool,
     source: &mut Source,
     run: &mut RunFolder,
 ) -> Result<Vec<String>> {
@@ -129,12 +131,21 @@ fn evaluate(
     for model in models {
         for scheme in schemes() {
             // what is no polynomial is a baseline, for the scheme that takes any function
-            let takes = |most| model.degree().is_some_and(|degree| degree <= most);
-            if !scheme.max_degree.is_none_or(takes) {
+            if !scheme.networks.contain(&model.artifact.network) {
                 continue;
             }
+            let mut own = evaluation.clone();
+            if scheme.single_images {
+                // polynomials take minutes to hours for every image: for `encrypt` alone
+                if scheme.networks != Networks::Rounding {
+                    continue;
+                }
+                own.images = Some(evaluation.images.map_or(SINGLE_IMAGES, |n| {
+                    n.min(if quick { 1 } else { SINGLE_IMAGES })
+                }));
+            }
             let scheme = scheme.name;
-            model.record(scheme, evaluation, source, run, &mut table, true)?;
+            model.record(scheme, &own, source, run, &mut table, true)?;
             if let Some(row) = table
                 .rows()
                 .iter()

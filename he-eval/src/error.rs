@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use crate::{lower::LowerError, quantise::QuantiseError};
+use std::path::PathBuf;
+
+use crate::{lookup::LookupError, lower::LowerError, quantise::QuantiseError};
 
 /// Why a network was not evaluated.
 #[derive(Debug, Error)]
@@ -21,6 +23,80 @@ pub enum EvalError {
     /// The folded graph cannot be made integer.
     #[error(transparent)]
     Quantise(#[from] QuantiseError),
+    /// The network cannot be evaluated by look-up.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// No parameter set looks up or decrypts an accumulator reliably.
+    #[error(
+        "an accumulator of `{node}` can take {values} values with weights of norm {norm:.1}, and no parameter set gets it right: {set} would fail with probability 2^{log2_failure:.1}, and 2^-128 is the limit; train with a smaller `accumulator_levels` or `weight_levels` in the recipe"
+    )]
+    NoLookUp {
+        /// The linear layer.
+        node: String,
+        /// Values that its widest accumulator can take.
+        values: usize,
+        /// Root of the sum of the squared weights.
+        norm: f64,
+        /// The set that comes closest.
+        set: &'static str,
+        /// log2 of its failure probability.
+        log2_failure: f64,
+    },
+    /// A result that no ciphertext of this key decrypts to.
+    #[error(
+        "result {output} is no number that the network can produce, or its noise fills {noise:.2} of the room for it: it was encrypted under another key, or damaged"
+    )]
+    WrongKey {
+        /// Which result.
+        output: usize,
+        /// Share of the half-box that the noise fills.
+        noise: f64,
+    },
+    /// One of two key files is not there.
+    #[error(
+        "`{}` is missing and the other key is there: put it back, or take an empty folder for new keys", path.display()
+    )]
+    KeyMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key file that cannot be used.
+    #[cfg(feature = "tfhe")]
+    #[error("`{}`: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: crate::schemes::tfhe::WireError,
+    },
+    /// A file that cannot be read or written.
+    #[error("cannot use `{}`: {reason}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// Values too wide for encrypted integers.
+    #[error(
+        "a value of this network has {bits} bits and {most} is the limit: use fewer activation layers, a lower degree or fewer --weight-bits"
+    )]
+    WideInteger {
+        /// Bits of the widest value with its sign.
+        bits: u32,
+        /// The limit.
+        most: u32,
+    },
+    /// A run that would take too long.
+    #[error(
+        "this would take about {seconds:.0} s for each image, and {most:.0} s is the limit: ask for any cost if that is meant"
+    )]
+    TooSlow {
+        /// Predicted.
+        seconds: f64,
+        /// The limit.
+        most: f64,
+    },
     /// An activation that an encrypted scheme cannot evaluate.
     #[error(
         "the network has an activation that this scheme cannot evaluate: only scheme `clear` evaluates functions that are no polynomials, and only `clear` and `ckks` degrees above 4"

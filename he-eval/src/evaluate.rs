@@ -90,7 +90,7 @@ pub(crate) fn evaluate<S: Scheme>(
                 let nodes = done.map_or(0.0, |index| (index + 1) as f64 / graph.nodes.len() as f64);
                 observe(Progress {
                     stage: ended.node.into(),
-                    done: (round + nodes) / rounds,
+                    done: (round + ended.done.unwrap_or(nodes)) / rounds,
                 });
             })?;
             result.infer_s += start.elapsed().as_secs_f64();
@@ -111,9 +111,11 @@ pub(crate) fn evaluate<S: Scheme>(
             result.noise_bits_left = Some(result.noise_bits_left.map_or(bits, |b| b.min(bits)));
         }
         result.logits.extend((0..batch.len()).map(|image| {
-            let classes = decrypted.iter().zip(&graph.output_scale);
-            classes
-                .map(|(values, scale)| values[image] / scale)
+            let maps = graph.output_scale.iter().zip(&graph.output_shift);
+            decrypted
+                .iter()
+                .zip(maps)
+                .map(|(values, (scale, shift))| values[image] / scale + shift)
                 .collect()
         }));
     }

@@ -31,8 +31,11 @@ pub struct Graph<T: Weight> {
     pub input_levels: u32,
     /// The layers, each reading the output of the one before.
     pub nodes: Vec<Node<T>>,
-    /// The logit of class `k` is the last node's value `k` divided by `output_scale[k]`.
+    /// The logit of class `k` is the last node's value `k` divided by `output_scale[k]`, plus
+    /// `output_shift[k]`.
     pub output_scale: Vec<f64>,
+    /// See `output_scale`; zero where the bias is in the last layer.
+    pub output_shift: Vec<f64>,
 }
 
 /// One layer of a [`Graph`].
@@ -78,6 +81,8 @@ pub enum Function {
     Polynomial(Polynomial),
     /// Rounding to equally spaced values; the clear float scheme evaluates it.
     Rounding(Rounding),
+    /// Whole numbers looked up, a table for each value: see [`crate::lookup`].
+    Tables(Tables),
 }
 
 /// Clamps to `low..=high`, then rounds to the nearest of `levels` equally spaced values.
@@ -105,6 +110,34 @@ impl Rounding {
     /// What `x` becomes.
     pub fn value(&self, x: f64) -> f64 {
         self.low + self.level(x) as f64 * self.step()
+    }
+}
+
+/// Look-up tables of whole numbers, one for each value; many values share one.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// The distinct tables.
+    pub tables: Vec<Table>,
+    /// The table of each value.
+    pub of: Vec<u32>,
+}
+
+/// A function of the whole numbers from `low` on, value by value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The smallest argument.
+    pub low: i64,
+    /// The results for `low`, `low + 1`, …
+    pub results: Vec<i64>,
+}
+
+impl Table {
+    /// The result for `x`.
+    ///
+    /// # Panics
+    /// If `x` is outside: tables cover every value that any image can produce.
+    pub fn at(&self, x: i64) -> i64 {
+        self.results[(x - self.low) as usize]
     }
 }
 

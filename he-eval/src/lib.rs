@@ -23,9 +23,10 @@
 //! |---|---|
 //! | [`graph`] | the folded network |
 //! | [`mod@lower`] | batch norm, pooling, normalisation and interval map folded into linear layers |
+//! | [`mod@lookup`] | whole-number weights and look-up tables, for networks that round |
 //! | [`mod@quantise`] | integer weights with per-channel scales, and provable bounds |
 //! | [`scheme`] | the roles `Client`, `Server`, `Scheme` |
-//! | [`mod@schemes`] | `clear`, `clear-integer`, `bfv`, `ckks` |
+//! | [`mod@schemes`] | `clear`, `clear-integer`, `clear-tables`, `bfv`, `ckks`, `tfhe`, `tfhe-integer` |
 //! | [`run`] | the one interpreter for all schemes |
 //! | [`security`] | the 128-bit table |
 //!
@@ -33,6 +34,7 @@
 //! promise of constant time. The server is honest but curious: it sees the network, not the images.
 
 pub mod graph;
+pub mod lookup;
 pub mod lower;
 pub mod quantise;
 pub mod run;
@@ -51,9 +53,9 @@ pub use error::EvalError;
 pub use evaluate::{NodeTime, Progress};
 pub use lower::lower;
 pub use measure::{Evaluator, Measurement, measure, prepare};
-pub use options::Options;
+pub use options::{MOST_SECONDS, Options};
 pub use plan::{EncryptionPlan, Plan, Quality, Seconds};
-pub use schemes::{Entry, schemes};
+pub use schemes::{Entry, Networks, schemes};
 
 fn unknown_scheme(name: &str) -> EvalError {
     let known: Vec<&str> = schemes().iter().map(|entry| entry.name).collect();

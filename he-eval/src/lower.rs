@@ -9,7 +9,7 @@
 //!
 //! Nothing is approximated: the graph computes what the network computes, up to rounding of `f64`.
 
-mod stage;
+pub(crate) mod stage;
 
 use approx::Polynomial;
 use cryptodl_network::{Artifact, BATCH_NORM_EPSILON, Layer, Nonlinearity, Shape, Tensor};
@@ -72,6 +72,7 @@ pub fn lower(artifact: &Artifact) -> Result<Graph<f64>, LowerError> {
         input_levels: 255,
         nodes,
         output_scale: vec![1.0; classes],
+        output_shift: vec![0.0; classes],
     })
 }
 
@@ -313,7 +314,10 @@ fn values(artifact: &Artifact, index: usize, name: &str) -> Result<Vec<f64>, Low
         .collect())
 }
 
-fn parameters(artifact: &Artifact, index: usize) -> Result<(Vec<f64>, Vec<f64>), LowerError> {
+pub(crate) fn parameters(
+    artifact: &Artifact,
+    index: usize,
+) -> Result<(Vec<f64>, Vec<f64>), LowerError> {
     Ok((
         values(artifact, index, "weight")?,
         values(artifact, index, "bias")?,
@@ -321,7 +325,7 @@ fn parameters(artifact: &Artifact, index: usize) -> Result<(Vec<f64>, Vec<f64>),
 }
 
 /// Batch norm at inference: `γ (x - μ) / √(σ² + ε) + β`, channel by channel.
-fn batch_norm(artifact: &Artifact, index: usize) -> Result<Affine, LowerError> {
+pub(crate) fn batch_norm(artifact: &Artifact, index: usize) -> Result<Affine, LowerError> {
     let gamma = values(artifact, index, "gamma")?;
     let beta = values(artifact, index, "beta")?;
     let mean = values(artifact, index, "mean")?;

@@ -114,6 +114,7 @@ pub fn prepare(
     let graph = crate::lower(artifact)?;
     let pool = options.pool()?;
     let job = Job {
+        artifact,
         network: &artifact.network.name,
         graph: &graph,
         images,
@@ -147,6 +148,27 @@ impl Evaluator {
     /// What the run will need and cost.
     pub fn plan(&self) -> &Plan {
         &self.prepared.plan
+    }
+
+    /// Accuracy of the twin, the same weights without encryption, on any number of images; none for
+    /// schemes without one.
+    ///
+    /// # Errors
+    /// When images and labels do not match.
+    pub fn twin_accuracy(&self, pixels: &[u8], labels: &[u8]) -> Result<Option<f64>, EvalError> {
+        let size = self.graph.inputs;
+        if labels.len() * size != pixels.len() || labels.is_empty() {
+            return Err(EvalError::Mismatch {
+                pixels: pixels.len(),
+                labels: labels.len(),
+                size,
+            });
+        }
+        let Some(twin) = &self.prepared.twin else {
+            return Ok(None);
+        };
+        let evaluate = || twin.evaluate(pixels, &mut |_| ());
+        Ok(Some(self.pool.install(evaluate)?.accuracy(labels)))
     }
 
     /// Evaluates the network on as many of `pixels` (`[image][channel, y, x]`, one byte each) as were

@@ -1,5 +1,7 @@
 //! The settings of a run.
 
+use std::path::PathBuf;
+
 use crate::{EvalError, quantise::Quantisation};
 
 /// Ring degrees of encrypted schemes.
@@ -23,7 +25,15 @@ pub struct Options {
     pub ring_degree: Option<usize>,
     /// Use a small ring WITHOUT security, to try things out quickly.
     pub toy: bool,
+    /// Folder in which the keys are kept between runs; made if it is not there. Scheme `tfhe` only.
+    pub keys: Option<PathBuf>,
+    /// Run even if the plan predicts more than [`MOST_SECONDS`] for an image. Scheme `tfhe-integer`
+    /// only.
+    pub any_cost: bool,
 }
+
+/// Seconds for one image that scheme `tfhe-integer` may be predicted to take.
+pub const MOST_SECONDS: f64 = 900.0;
 
 impl Options {
     /// The bits of schemes on integers.

@@ -129,11 +129,17 @@ impl EncryptionPlan {
         log2_qp: f64,
         memory_bytes: usize,
     ) -> Result<u32, EvalError> {
+        Self::check_memory(memory_bytes)?;
+        Ok(security::security_bits(ring_degree, log2_qp))
+    }
+
+    /// Refuses what does not fit in memory.
+    pub(crate) fn check_memory(memory_bytes: usize) -> Result<(), EvalError> {
         if let Some(available) = system::available_bytes().filter(|&bytes| bytes < memory_bytes) {
             let (needed, available) = (memory_bytes >> 20, available >> 20);
             return Err(EvalError::Memory { needed, available });
         }
-        Ok(security::security_bits(ring_degree, log2_qp))
+        Ok(())
     }
 }
 

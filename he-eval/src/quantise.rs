@@ -129,6 +129,7 @@ pub fn quantise(graph: &Graph<f64>, bits: Quantisation) -> Result<Graph<i64>, Qu
         input_levels,
         nodes,
         output_scale,
+        output_shift: graph.output_shift.clone(),
     };
     bounds(&graph)?;
     Ok(graph)
@@ -189,7 +190,9 @@ fn no_integers(function: &Function, node: &str) -> QuantiseError {
     let node = node.to_owned();
     match function {
         Function::Rounding(_) => QuantiseError::Rounding { node },
-        Function::Exact(_) | Function::Polynomial(_) => QuantiseError::NotPolynomial { node },
+        Function::Exact(_) | Function::Polynomial(_) | Function::Tables(_) => {
+            QuantiseError::NotPolynomial { node }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     graph::{Linear, Node, Operation, Power, Weight},
 };
 
-/// A stage that has ended.
+/// A stage that has ended, or a part of one: the parts of a stage add up.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage<'a> {
     /// The node's name.
@@ -21,6 +21,9 @@ pub struct Stage<'a> {
     pub seconds: f64,
     /// Products of a weight with a residue, if the scheme counts them.
     pub word_products: Option<u64>,
+    /// Share of the graph that is done, for schemes whose nodes take very different times; none: every
+    /// node counts the same.
+    pub done: Option<f64>,
 }
 
 /// Told of every stage that ends.
@@ -176,6 +179,7 @@ impl<S: NodeByNode> Server for S {
             kind: node.operation.kind(),
             seconds,
             word_products: None,
+            done: None,
         });
         Ok((1, outputs))
     }

@@ -172,6 +172,7 @@ fn folded(graph: &Graph<f64>, image: &[u8]) -> Vec<f64> {
             Operation::Function(Function::Rounding(rounding)) => {
                 x.iter().map(|&v| rounding.value(v)).collect()
             }
+            Operation::Function(Function::Tables(_)) => unreachable!("for integer graphs only"),
         };
     }
     x

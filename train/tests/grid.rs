@@ -25,6 +25,7 @@ fn network(nonlinearity: &Nonlinearity) -> Network {
         normalisation: Normalisation {
             mean: vec![0.3],
             deviation: vec![0.2],
+            standardised: false,
         },
         layers: vec![
             quantise(2, 1.0),

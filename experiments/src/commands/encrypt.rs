@@ -10,6 +10,7 @@ use crate::rows::EncryptedRow;
 use crate::run_folder::RunFolder;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use cryptodl_he_eval::Networks;
 use std::path::{Path, PathBuf};
 
 /// Flags of `encrypt`.
@@ -23,7 +24,7 @@ pub struct Arguments {
     /// model folder].
     #[arg(long = "model", short, value_name = "NAME", value_delimiter = ',')]
     models: Vec<String>,
-    /// Schemes, separated by commas, or `all`.
+    /// Schemes, separated by commas, or `all` for every one that takes the network and does not take minutes for each image.
     #[arg(
         long,
         short,
@@ -75,6 +76,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut source = Source::new(&arguments.data);
     for model in &models {
         for scheme in &schemes {
+            if arguments.scheme.iter().any(|name| name == "all") && !suits(model, scheme) {
+                continue;
+            }
             model.record(
                 scheme,
                 &arguments.evaluation,
@@ -92,6 +96,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     println!("rows in `{}`", run.path().join("encrypted.csv").display());
     run.end()
+}
+
+/// Whether a scheme takes a network, and answers an image in seconds.
+fn suits(model: &Model, scheme: &str) -> bool {
+    cryptodl_he_eval::schemes()
+        .iter()
+        .filter(|entry| entry.name == scheme)
+        .any(|entry| {
+            let slow = entry.single_images && entry.networks != Networks::Rounding;
+            !slow && entry.networks.contain(&model.artifact.network)
+        })
 }
 
 /// One row for reading.
@@ -120,7 +135,8 @@ pub fn line(row: &EncryptedRow) -> String {
     format!("{model}, {scheme}, {images} images: float {float}{integer}{encrypted}")
 }
 
-fn find(name: &str, folder: &Path) -> Result<Model> {
+/// The model of that name or path.
+pub fn find(name: &str, folder: &Path) -> Result<Model> {
     let named = folder.join(format!("{name}.safetensors"));
     let path = if named.exists() {
         named

@@ -1,9 +1,11 @@
 //! One file a verb: its flags, and what it does with them.
 
+pub mod compare;
 pub mod data;
 pub mod encrypt;
 pub mod fit;
 pub mod growth;
+pub mod latency;
 pub mod list;
 pub mod report;
 pub mod reproduce;
@@ -17,6 +19,7 @@ use anyhow::Result;
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> Result<()> {
     match cli.verb {
+        Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Data(arguments) => data::run(&arguments),
         Verb::Fit(arguments) => fit::run(&arguments),
         Verb::Growth(arguments) => growth::run(&arguments),
@@ -26,6 +29,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Speed(arguments) => speed::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Reproduce(arguments) => reproduce::run(&arguments),
+        Verb::Latency(arguments) => latency::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
     }
 }

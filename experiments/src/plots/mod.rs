@@ -10,9 +10,11 @@ mod errors;
 pub mod figure;
 mod fits;
 mod growth;
+mod latency;
 mod pen;
 mod render;
 mod retrained;
+mod schemes;
 pub mod shared;
 mod stages;
 mod sweep;
@@ -20,9 +22,11 @@ mod throughput;
 
 use crate::comparison::CompareRow;
 use crate::growth::GrowthRow;
+use crate::latency::LatencyRow;
 use crate::profile::{self, StageRow};
 use crate::records::{Table, write_whole};
 use crate::rows::{EncryptedRow, FitRow, TrainRow};
+use crate::schemes::SchemeRow;
 use anyhow::{Context, Result};
 use figure::Figure;
 use std::path::Path;
@@ -36,6 +40,8 @@ pub struct Rows {
     pub encrypted: Vec<EncryptedRow>,
     pub stages: Vec<StageRow>,
     pub growth: Vec<GrowthRow>,
+    pub schemes: Vec<SchemeRow>,
+    pub latency: Vec<LatencyRow>,
     pub compare: Vec<CompareRow>,
 }
 
@@ -50,6 +56,8 @@ impl Rows {
             stages: profile::stages(folder, &encrypted)?,
             encrypted,
             growth: Table::read(folder)?,
+            schemes: Table::read(folder)?,
+            latency: Table::read(folder)?,
             compare: Table::read(folder)?,
         })
     }
@@ -112,6 +120,16 @@ pub fn figures() -> Vec<Kind> {
             name: "growth",
             summary: "time and memory of a batch as networks and rings grow",
             make: growth::figure,
+        },
+        Kind {
+            name: "schemes",
+            summary: "the encrypted schemes side by side: latency, throughput, bytes, keys, memory",
+            make: schemes::figure,
+        },
+        Kind {
+            name: "latency",
+            summary: "time of an image by message bits and by number of activations, by look-up",
+            make: latency::figure,
         },
         Kind {
             name: "compare",

@@ -7,7 +7,7 @@ use cryptodl_network::{Normalisation, Shape};
 use crate::graph::{Linear, Matrix, PADDING, Tile};
 
 /// `x ↦ scale · x + shift`, channel by channel.
-pub(super) struct Affine {
+pub(crate) struct Affine {
     pub scale: Vec<f64>,
     pub shift: Vec<f64>,
 }
@@ -56,7 +56,7 @@ impl Affine {
 
 /// Mean over `kernel × kernel` windows.
 #[derive(Clone, Copy)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     pub kernel: usize,
     pub stride: usize,
 }
@@ -80,7 +80,7 @@ impl Pool {
 }
 
 /// A convolution with kernel `[rows, columns]` and square stride and padding.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     /// `[out, in, rows, columns]`.
     weight: Vec<f64>,
     bias: Vec<f64>,

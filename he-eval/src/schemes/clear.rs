@@ -3,7 +3,7 @@
 //! A value is one feature of a batch of images, as in the batched encrypted schemes, so that the
 //! inner loops run over images.
 
-use std::marker::PhantomData;
+use std::{convert::identity, marker::PhantomData};
 
 use cryptodl_network::Artifact;
 use ethnum::I256;
@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use crate::{
     EvalError,
     evaluate::{evaluate, prepared},
-    graph::{Function, Graph, Linear, PADDING, Power, Weight},
+    graph::{Function, Graph, Linear, PADDING, Power, Table, Weight},
+    lookup,
     plan::Plan,
     quantise::{bounds, quantise},
     scheme::{Client, NodeByNode, Scheme},
@@ -47,6 +48,23 @@ pub(super) fn prepare_integer(job: &Job<'_>) -> Result<Prepared, EvalError> {
         twin: None,
         yardstick: None,
     })
+}
+
+/// Plans an evaluation of integer weights and look-up tables.
+pub(super) fn prepare_tables(job: &Job<'_>) -> Result<Prepared, EvalError> {
+    let graph = lookup::lower(job.artifact)?;
+    Ok(Prepared {
+        plan: Plan::new("clear-tables", job, &graph, slots(job.images)),
+        evaluation: tables(graph, job.images),
+        twin: None,
+        yardstick: None,
+    })
+}
+
+/// A graph of integer weights and look-up tables.
+pub(super) fn tables(graph: Graph<i64>, images: usize) -> Box<dyn Evaluate> {
+    let scheme = Clear::<i64>::new(slots(images));
+    Box::new(Under { graph, scheme })
 }
 
 /// A graph in floating point.
@@ -112,6 +130,9 @@ pub trait Arithmetic: Copy + Send + Sync + 'static {
     /// # Errors
     /// Unless the numbers are real.
     fn function(self, function: &Function) -> Result<Self, EvalError>;
+    /// The result of a table for a whole number.
+    #[must_use]
+    fn look_up(self, table: &Table) -> Self;
 }
 
 impl Arithmetic for f64 {
@@ -139,13 +160,17 @@ impl Arithmetic for f64 {
             Function::Exact(activation) => activation.value(self),
             Function::Polynomial(polynomial) => polynomial.eval(self),
             Function::Rounding(rounding) => rounding.value(self),
+            Function::Tables(_) => return Err(EvalError::NotPolynomial),
         })
+    }
+    fn look_up(self, table: &Table) -> Self {
+        table.at(self as i64) as f64
     }
 }
 
 // The twins differ in width only. Plain operators: `bounds` proved that nothing overflows.
 macro_rules! integer_arithmetic {
-    ($number:ty, $from_bias:expr, $from_i64:expr, $to_f64:expr) => {
+    ($number:ty, $from_bias:expr, $from_i64:expr, $to_i64:expr, $to_f64:expr) => {
         impl Arithmetic for $number {
             type Weight = i64;
             fn constant(bias: I256) -> Self {
@@ -169,12 +194,22 @@ macro_rules! integer_arithmetic {
             fn function(self, _: &Function) -> Result<Self, EvalError> {
                 Err(EvalError::NotPolynomial)
             }
+            fn look_up(self, table: &Table) -> Self {
+                $from_i64(table.at($to_i64(self)))
+            }
         }
     };
 }
 
-integer_arithmetic!(i128, I256::as_i128, i128::from, |v: i128| v as f64);
-integer_arithmetic!(I256, std::convert::identity, I256::from, I256::as_f64);
+integer_arithmetic!(i64, I256::as_i64, identity, identity, |v: i64| v as f64);
+integer_arithmetic!(
+    i128,
+    I256::as_i128,
+    i128::from,
+    |v: i128| v as i64,
+    |v: i128| v as f64
+);
+integer_arithmetic!(I256, identity, I256::from, I256::as_i64, I256::as_f64);
 
 /// The scheme that encrypts nothing.
 pub struct Clear<N> {
@@ -300,6 +335,16 @@ impl<N: Arithmetic> NodeByNode for ClearServer<N> {
         function: &Function,
         mut inputs: Vec<Vec<N>>,
     ) -> Result<Vec<Vec<N>>, EvalError> {
+        if let Function::Tables(tables) = function {
+            inputs
+                .par_iter_mut()
+                .zip(&tables.of)
+                .for_each(|(value, &table)| {
+                    let table = &tables.tables[table as usize];
+                    value.iter_mut().for_each(|x| *x = x.look_up(table));
+                });
+            return Ok(inputs);
+        }
         inputs.par_iter_mut().try_for_each(|value| {
             value.iter_mut().try_for_each(|x| {
                 *x = x.function(function)?;

@@ -64,6 +64,7 @@ pub fn network(nonlinearity: &Nonlinearity) -> Network {
         normalisation: Normalisation {
             mean: vec![0.3],
             deviation: vec![0.2],
+            standardised: false,
         },
         layers: vec![
             Layer::Convolution {

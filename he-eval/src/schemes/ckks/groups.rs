@@ -99,7 +99,9 @@ pub fn groups(nodes: &[Node<f64>]) -> Result<Vec<Group>, EvalError> {
                     let node = nodes[at].name.clone();
                     return Err(QuantiseError::Rounding { node }.into());
                 }
-                Operation::Function(Function::Exact(_)) => return Err(EvalError::NotPolynomial),
+                Operation::Function(Function::Exact(_) | Function::Tables(_)) => {
+                    return Err(EvalError::NotPolynomial);
+                }
             }
         };
         at += group.nodes();

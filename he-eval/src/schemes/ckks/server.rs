@@ -267,6 +267,7 @@ impl CkksServer {
                     Operation::Linear(_) => layers.next(),
                     _ => None,
                 },
+                done: None,
             });
         }
         let last = |kind, seconds| Ended {
@@ -274,6 +275,7 @@ impl CkksServer {
             kind,
             seconds,
             word_products: None,
+            done: None,
         };
         let start = Instant::now();
         let collected = self.evaluator.collect(&blocks, rescale).map_err(library)?;
@@ -375,6 +377,7 @@ impl Server for CkksServer {
                     kind: "polynomial",
                     seconds,
                     word_products: None,
+                    done: None,
                 });
                 Bundle::new(&outputs.map_err(library)?).map_err(library)?
             }

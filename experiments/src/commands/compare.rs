@@ -1,0 +1,99 @@
+//! `cryptodl compare`: the encrypted schemes side by side.
+
+use crate::cli::{DataFlags, RunFlags};
+use crate::commands::data::Source;
+use crate::commands::encrypt::find;
+use crate::evaluation::{EvaluationFlags, Model, check_dataset, scheme_names};
+use crate::report;
+use crate::run_folder::RunFolder;
+use crate::schemes::{self, SchemeRow, line};
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Flags of `compare`.
+#[derive(Args, Debug)]
+#[command(
+    after_long_help = "Example: a network of polynomials under bfv and ckks, one that rounds under tfhe\n  \
+    cryptodl compare --model cryptonets,tfhe-mnist"
+)]
+pub struct Arguments {
+    /// Trained networks, separated by commas: each is evaluated under every scheme that takes it.
+    #[arg(
+        long = "model",
+        short,
+        value_name = "NAME",
+        value_delimiter = ',',
+        required = true
+    )]
+    models: Vec<String>,
+    /// Schemes, separated by commas.
+    #[arg(
+        long,
+        short,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "bfv,ckks,tfhe"
+    )]
+    scheme: Vec<String>,
+    /// Folder of the named models.
+    #[arg(long, value_name = "DIR", default_value = "results/models")]
+    model_dir: PathBuf,
+    #[command(flatten)]
+    evaluation: EvaluationFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let names = scheme_names(&arguments.scheme)?;
+    let models = arguments
+        .models
+        .iter()
+        .map(|name| find(name, &arguments.model_dir))
+        .collect::<Result<Vec<Model>>>()?;
+    models.iter().try_for_each(check_dataset)?;
+    let mut pairs = Vec::new();
+    for entry in cryptodl_he_eval::schemes() {
+        let takes = |model: &&Model| entry.networks.contain(&model.artifact.network);
+        if names.iter().any(|name| name == entry.name) {
+            let taken = models.iter().filter(takes);
+            pairs.extend(taken.map(|model| (model, entry.name.to_string())));
+        }
+    }
+    if pairs.is_empty() {
+        bail!(
+            "none of the schemes takes any of the models: `tfhe` wants networks that round, the others polynomials"
+        );
+    }
+    let settings = arguments.evaluation.settings(&models);
+    let mut run = RunFolder::open(&arguments.run, "compare", None, settings)?;
+    let mut table = run.table::<SchemeRow>()?;
+    let mut source = Source::new(&arguments.data);
+    schemes::record(
+        &pairs,
+        &arguments.evaluation,
+        &mut source,
+        &mut run,
+        &mut table,
+    )?;
+    table
+        .rows()
+        .iter()
+        .for_each(|row| println!("{}", line(row)));
+    let failed = table.rows().iter().filter(|row| row.error.is_some());
+    let failed = failed.count();
+    let folder = run.path().to_path_buf();
+    run.end()?;
+    println!("report in `{}`", report::write(&folder)?.display());
+    if failed > 0 {
+        bail!(
+            "{failed} evaluations failed: see the column `error` in `{}`",
+            folder.join("schemes.csv").display()
+        );
+    }
+    Ok(())
+}

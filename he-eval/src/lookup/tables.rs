@@ -1,0 +1,100 @@
+//! The tables: everything between two linear layers, value by value.
+
+use std::collections::HashMap;
+
+use approx::{Activation, Polynomial};
+use cryptodl_network::Shape;
+
+use super::{Range, rows::Scaled};
+use crate::{
+    graph::{Function, Node, Operation, Rounding, Table, Tables},
+    lower::stage::Affine,
+};
+
+/// Something that happens to every value on its own.
+pub(super) enum Step {
+    /// `scale · x + shift`, channel by channel.
+    Affine(Affine),
+    /// An activation itself.
+    Exact(Activation),
+    /// A polynomial in its place.
+    Polynomial(Polynomial),
+}
+
+impl Step {
+    fn apply(&self, channel: usize, x: f64) -> f64 {
+        match self {
+            Step::Affine(affine) => affine.scale[channel] * x + affine.shift[channel],
+            Step::Exact(activation) => activation.value(x),
+            Step::Polynomial(polynomial) => polynomial.eval(x),
+        }
+    }
+}
+
+/// Name of the node that rounds pixels.
+const PIXELS: &str = "pixels";
+
+/// Pixels as levels 0 to 255.
+pub(super) fn pixels_as_they_are(shape: Shape) -> Node<i64> {
+    let identity = Table {
+        low: 0,
+        results: (0..=255).collect(),
+    };
+    node(PIXELS, vec![identity], vec![0; shape.len()])
+}
+
+/// Pixels through their steps and rounded: a table a channel.
+pub(super) fn of_pixels(shape: Shape, steps: &[Step], rounding: Rounding) -> Node<i64> {
+    let table = |channel: usize| Table {
+        low: 0,
+        results: (0..=255)
+            .map(|pixel| rounded(f64::from(pixel), channel, steps, rounding))
+            .collect(),
+    };
+    let positions = shape.height * shape.width;
+    let of = (0..shape.len()).map(|i| (i / positions) as u32).collect();
+    node(PIXELS, (0..shape.channels).map(table).collect(), of)
+}
+
+/// Accumulators through their constant and steps and rounded: a table for each channel and constant
+/// (at borders the constant differs, since padding is no level).
+pub(super) fn of_accumulators(
+    name: &str,
+    scaled: &Scaled,
+    ranges: &[Range],
+    steps: &[Step],
+    rounding: Rounding,
+) -> Node<i64> {
+    let mut tables = Vec::new();
+    let mut known = HashMap::new();
+    let mut of = Vec::with_capacity(ranges.len());
+    for (output, &(low, high)) in ranges.iter().enumerate() {
+        let channel = output / scaled.linear.positions;
+        let constant = scaled.constant[output];
+        let key = (channel, constant.to_bits(), low, high);
+        let table = *known.entry(key).or_insert_with(|| {
+            let step = scaled.step(output);
+            let value = |accumulator: i64| step * accumulator as f64 + constant;
+            tables.push(Table {
+                low,
+                results: (low..=high)
+                    .map(|accumulator| rounded(value(accumulator), channel, steps, rounding))
+                    .collect(),
+            });
+            tables.len() as u32 - 1
+        });
+        of.push(table);
+    }
+    node(name, tables, of)
+}
+
+fn rounded(x: f64, channel: usize, steps: &[Step], rounding: Rounding) -> i64 {
+    rounding.level(steps.iter().fold(x, |x, step| step.apply(channel, x)))
+}
+
+fn node(name: &str, tables: Vec<Table>, of: Vec<u32>) -> Node<i64> {
+    Node {
+        name: name.into(),
+        operation: Operation::Function(Function::Tables(Tables { tables, of })),
+    }
+}

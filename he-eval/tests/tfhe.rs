@@ -1,0 +1,420 @@
+//! Look-ups under encryption: every accumulator, not only the results, and every refusal.
+#![cfg(feature = "tfhe")]
+#![expect(clippy::float_cmp, reason = "the scheme under test is exact")]
+
+mod common;
+
+use std::path::Path;
+
+use approx::Activation;
+use common::{artifact, network, pixels, polynomial, rounding, small, whole};
+use cryptodl_he_eval::{
+    EvalError, Options, Quality,
+    graph::{Function, Operation},
+    lookup, measure, prepare,
+    scheme::{Client, Scheme, Server},
+    schemes::tfhe::{Tfhe, TfheClient, TfheServer, TfheValue, WireError},
+};
+use cryptodl_network::{Artifact, Layer, Nonlinearity};
+
+fn toy() -> Options {
+    Options {
+        toy: true,
+        threads: Some(2),
+        ..Options::default()
+    }
+}
+
+fn relu() -> Layer {
+    Layer::Activation(Nonlinearity::Exact(Activation::Relu))
+}
+
+fn roles(artifact: &Artifact, options: &Options) -> (TfheClient, TfheServer) {
+    Tfhe::new(artifact, options).unwrap().0.roles().unwrap()
+}
+
+/// Runs `images` images layer by layer and compares every accumulator with the twin's.
+fn compare_accumulators(artifact: &Artifact, images: usize, options: &Options) -> usize {
+    let (scheme, graph, twin) = Tfhe::new(artifact, options).unwrap();
+    let (client, server) = scheme.roles().unwrap();
+    let pixels = pixels(&artifact.network, images, 3);
+    let mut compared = 0;
+    for image in pixels.chunks(twin.inputs) {
+        let mut expected: Vec<i64> = image.iter().map(|&p| i64::from(p)).collect();
+        let features: Vec<Vec<u32>> = image.iter().map(|&p| vec![u32::from(p)]).collect();
+        let mut values = client.encrypt(0, &features).unwrap();
+        let mut nodes = graph.nodes.as_slice();
+        let mut layer = 0;
+        for node in &twin.nodes {
+            match &node.operation {
+                Operation::Function(Function::Tables(tables)) => {
+                    for (x, &table) in expected.iter_mut().zip(&tables.of) {
+                        *x = tables.tables[table as usize].at(*x);
+                    }
+                }
+                Operation::Linear(linear) => {
+                    let mut sums = vec![0; linear.outputs()];
+                    for tile in &linear.tiles {
+                        for (row, &output) in tile.outputs.iter().enumerate() {
+                            let weights = linear.matrices[tile.matrix].row(row);
+                            let pairs = weights.iter().zip(&tile.inputs);
+                            sums[output as usize] = pairs
+                                .filter_map(|(w, &i)| Some(w * expected.get(i as usize)?))
+                                .sum();
+                        }
+                    }
+                    expected = sums;
+                    let encrypted = server.sums(layer, &nodes[0], values.clone());
+                    assert_eq!(client.accumulators(layer, &encrypted).unwrap(), expected);
+                    compared += expected.len();
+                    let (done, next) = server.advance(nodes, values, &mut |_| ()).unwrap();
+                    (nodes, values) = (&nodes[done..], next);
+                    layer += 1;
+                }
+                _ => unreachable!("tables and linear layers only"),
+            }
+        }
+        assert!(nodes.is_empty());
+    }
+    compared
+}
+
+#[test]
+fn every_accumulator_equals_the_twin_s() {
+    for (activation, levels, seed) in [
+        (relu(), 2, 1),
+        (relu(), 4, 2),
+        (polynomial(&[0.7, 1.9, 0.8]), 3, 3),
+        (
+            Layer::Activation(Nonlinearity::Exact(Activation::Tanh)),
+            5,
+            4,
+        ),
+    ] {
+        let artifact = rounding(&activation, levels, seed);
+        // 32 after the convolution, 4, and 3 or more pieces of 3 results
+        assert!(compare_accumulators(&artifact, 2, &toy()) >= 2 * 39);
+    }
+}
+
+#[test]
+fn steps_take_twice_the_values_for_the_same_price() {
+    // as many values as fill a power of two, in two levels and in three
+    let network_of = |levels| {
+        let round = |levels| Layer::Quantise {
+            levels,
+            low: 0.0,
+            high: 1.0,
+        };
+        let layers = vec![
+            round(2),
+            Layer::Dense { outputs: 6 },
+            relu(),
+            round(levels),
+            Layer::Dense { outputs: 2 },
+        ];
+        whole(artifact(network(1, layers), 2), 1)
+    };
+    let ring = |artifact: &Artifact| {
+        let plan = prepare("tfhe", artifact, 1, &toy()).unwrap();
+        plan.plan().encryption.as_ref().unwrap().ring_degree
+    };
+    let (two, three) = (network_of(2), network_of(3));
+    assert!(
+        ring(&two) < ring(&three),
+        "{} and {}",
+        ring(&two),
+        ring(&three)
+    );
+    compare_accumulators(&two, 3, &toy());
+}
+
+#[test]
+fn a_secure_set_computes_the_same() {
+    let layers = vec![
+        Layer::Quantise {
+            levels: 2,
+            low: 0.0,
+            high: 1.0,
+        },
+        Layer::Convolution {
+            out_channels: 1,
+            kernel: 3,
+            stride: 4,
+            padding: 0,
+        },
+        relu(),
+        Layer::Quantise {
+            levels: 4,
+            low: 0.0,
+            high: 1.5,
+        },
+        Layer::Dense { outputs: 2 },
+    ];
+    let artifact = whole(artifact(network(1, layers), 3), 1);
+    let options = Options {
+        toy: false,
+        ..toy()
+    };
+    let plan = prepare("tfhe", &artifact, 1, &options)
+        .unwrap()
+        .plan()
+        .clone();
+    let encryption = plan.encryption.as_ref().unwrap();
+    assert_eq!((encryption.security_bits, plan.slots), (128, 1));
+    assert!(plan.to_string().contains("GAUSSIAN_2M128"), "{plan}");
+    assert!(
+        encryption.ciphertext_bytes < 64 * 100,
+        "seeded pixels are small"
+    );
+    compare_accumulators(&artifact, 2, &options);
+}
+
+#[test]
+fn a_whole_run_agrees_and_says_what_it_cost() {
+    let artifact = rounding(&relu(), 3, 6);
+    let pixels = pixels(&artifact.network, 4, 5);
+    let mut reports = Vec::new();
+    let measured = measure("tfhe", &artifact, &pixels, &[0; 4], &toy(), &mut |at| {
+        reports.push(at.done);
+    })
+    .unwrap();
+    assert_eq!(
+        (measured.agreement, measured.max_logit_error),
+        (Some(1.0), Some(0.0))
+    );
+    assert_eq!((measured.slots, measured.batches), (1, 4));
+    // one look-up after each of the 32 and the 4 accumulators
+    assert_eq!(measured.ciphertext_products, 36);
+    assert!(measured.noise_bits_left.unwrap() > 1.0);
+    assert!(measured.predicted_infer_s.unwrap() > 0.0);
+    assert!(
+        measured.security_bits.unwrap() < 128,
+        "toy parameters claim none"
+    );
+    let steps: usize = reports.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    assert!(steps >= 8, "progress comes within a layer: {reports:?}");
+    assert!(reports.iter().all(|done| (0.0..=1.0).contains(done)));
+}
+
+#[test]
+fn the_twin_rounds_as_the_network_does() {
+    // the float evaluation rounds where the network says so, the twin by its tables
+    for seed in 0..4 {
+        let artifact = rounding(&polynomial(&[0.7, 1.9, 0.8]), 6, seed);
+        let pixels = pixels(&artifact.network, 100, 5);
+        let run = |scheme| {
+            measure(
+                scheme,
+                &artifact,
+                &pixels,
+                &[1; 100],
+                &Options::default(),
+                &mut |_| (),
+            )
+        };
+        let (float, twin) = (run("clear").unwrap(), run("clear-tables").unwrap());
+        assert_eq!(float.accuracy_float, twin.accuracy_integer);
+    }
+}
+
+#[test]
+fn noise_stays_within_the_predicted() {
+    let artifact = rounding(&relu(), 4, 7);
+    let planned = prepare("tfhe", &artifact, 2, &toy()).unwrap();
+    let Quality::Exact {
+        noise_bits_left: predicted,
+        ..
+    } = planned.plan().encryption.as_ref().unwrap().quality
+    else {
+        panic!("look-ups are exact");
+    };
+    let pixels = pixels(&artifact.network, 2, 5);
+    let measured = planned.measure(&pixels, &[0; 2], &mut |_| ()).unwrap();
+    // the toy set has fewer noise terms than the set whose noise was predicted
+    assert!(measured.noise_bits_left.unwrap() > predicted - 1.0);
+}
+
+#[test]
+fn networks_that_do_not_fit_are_refused_in_one_sentence() {
+    let refused = |artifact: &Artifact| {
+        let error = prepare("tfhe", artifact, 1, &Options::default());
+        error.err().expect("must be refused").to_string()
+    };
+    let plain = refused(&artifact(small(&[0.7, 1.9, 0.8]), 1));
+    assert!(
+        plain.contains("a rounding layer before every linear layer"),
+        "{plain}"
+    );
+    let uneven = common::rounding(&relu(), 3, 1);
+    let uneven = artifact(uneven.network, 1);
+    let uneven = refused(&uneven);
+    assert!(uneven.contains("not whole multiples"), "{uneven}");
+    let dense = |most, levels| {
+        let round = |levels| Layer::Quantise {
+            levels,
+            low: 0.0,
+            high: 1.0,
+        };
+        let layers = vec![
+            round(levels),
+            Layer::Dense { outputs: 2 },
+            relu(),
+            round(2),
+            Layer::Dense { outputs: 2 },
+        ];
+        whole(artifact(network(1, layers), 1), most)
+    };
+    let wide = refused(&dense(7, 16));
+    assert!(wide.contains("no parameter set gets it right"), "{wide}");
+    let wider = refused(&dense(127, 256));
+    assert!(wider.contains("65536 is the limit"), "{wider}");
+}
+
+#[test]
+fn wrong_cut_and_foreign_ciphertexts_are_found_out() {
+    let artifact = rounding(&relu(), 2, 8);
+    let (client, server) = roles(&artifact, &toy());
+    let (other, stranger) = roles(&artifact, &toy());
+    let (_, graph, _) = Tfhe::new(&artifact, &toy()).unwrap();
+    let pixel = |p: &u8| vec![u32::from(*p)];
+    let image: Vec<Vec<u32>> = pixels(&artifact.network, 1, 5).iter().map(pixel).collect();
+    let values = client.encrypt(0, &image).unwrap();
+
+    // the whole way through bytes
+    let sent = client.inputs_to_bytes(&values);
+    assert_eq!(sent.len(), 48 + 24 * 64);
+    let received = server.inputs_from_bytes(&sent).unwrap();
+    let outputs = cryptodl_he_eval::run::run(&graph, &server, received, &mut |_| ()).unwrap();
+    let returned = server.outputs_to_bytes(&outputs);
+    let results = client.outputs_from_bytes(&returned).unwrap();
+    assert_eq!(
+        client.decrypt(&[results], 1).unwrap(),
+        client.decrypt(&[outputs.clone()], 1).unwrap()
+    );
+
+    // another key: told apart by its identity, and by the noise where that is forged
+    let message = stranger.inputs_from_bytes(&sent).unwrap_err().to_string();
+    assert!(message.contains("another client key"), "{message}");
+    assert!(matches!(
+        other.outputs_from_bytes(&returned),
+        Err(WireError::Identity(_))
+    ));
+    let nonsense = other.decrypt(&[outputs], 1).unwrap_err();
+    assert!(matches!(nonsense, EvalError::WrongKey { .. }), "{nonsense}");
+
+    // every cut, a byte more, another magic, version, kind and fingerprint
+    for length in (0..sent.len()).step_by(7).chain([sent.len() - 1]) {
+        let message = server.inputs_from_bytes(&sent[..length]).unwrap_err();
+        assert!(matches!(
+            message,
+            WireError::Foreign(_) | WireError::Length { .. }
+        ));
+    }
+    let longer = [sent.as_slice(), &[0]].concat();
+    assert!(matches!(
+        server.inputs_from_bytes(&longer),
+        Err(WireError::Length { .. })
+    ));
+    for byte in [0, 8, 12, 16, 40, 47] {
+        let mut forged = sent.clone();
+        forged[byte] ^= 0x55;
+        assert!(server.inputs_from_bytes(&forged).is_err(), "byte {byte}");
+    }
+    assert!(
+        client.outputs_from_bytes(&sent).is_err(),
+        "inputs are no outputs"
+    );
+    // a body may be anything: it decrypts to nonsense and harms nothing
+    let mut damaged = sent;
+    damaged[100] ^= 0x80;
+    server.inputs_from_bytes(&damaged).unwrap();
+}
+
+#[test]
+fn keys_are_kept_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = |name: &str| Options {
+        keys: Some(folder.path().join(name)),
+        ..toy()
+    };
+    let artifact = rounding(&relu(), 2, 9);
+    let pixels = pixels(&artifact.network, 1, 5);
+    let run = |artifact: &Artifact, options: &Options| {
+        measure("tfhe", artifact, &pixels, &[0], options, &mut |_| ())
+    };
+    run(&artifact, &keys("one")).unwrap();
+    run(&artifact, &keys("two")).unwrap();
+    let path = |name: &str, file: &str| folder.path().join(name).join(file);
+    let kept = std::fs::read(path("one", "server.key")).unwrap();
+    assert_eq!(run(&artifact, &keys("one")).unwrap().agreement, Some(1.0));
+    assert_eq!(
+        std::fs::read(path("one", "server.key")).unwrap(),
+        kept,
+        "not made again"
+    );
+    let left = std::fs::read_dir(folder.path().join("one"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 2, "no temporary files");
+
+    let refused = |expected: &str| {
+        let message = run(&artifact, &keys("one")).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    };
+    let write = |file: &Path, bytes: &[u8]| std::fs::write(file, bytes).unwrap();
+    let server = path("one", "server.key");
+    std::fs::copy(path("two", "server.key"), &server).unwrap();
+    refused("belongs to another client key");
+    write(&server, &kept[..kept.len() - 1]);
+    refused("it was cut or damaged");
+    write(&server, b"something else entirely");
+    refused("its first bytes differ");
+    std::fs::remove_file(&server).unwrap();
+    refused("is missing and the other key is there");
+    write(&server, &kept);
+    let client = std::fs::read(path("one", "client.key")).unwrap();
+    let mut flipped = client.clone();
+    flipped[60] = 7;
+    write(&path("one", "client.key"), &flipped);
+    refused("a value in it is impossible");
+    write(&path("one", "client.key"), &client);
+    run(&artifact, &keys("one")).unwrap();
+    // another network may ask for other parameters
+    let others = (3..8).filter_map(|levels| run(&rounding(&relu(), levels, 9), &keys("one")).err());
+    let messages: Vec<String> = others.map(|error| error.to_string()).collect();
+    let other = |message: &String| message.contains("belongs to other parameters");
+    assert!(messages.iter().any(other), "{messages:?}");
+}
+
+#[test]
+fn integers_too_wide_and_too_slow_are_refused() {
+    let artifact = artifact(common::tiny(&[0.7, 1.9, 0.8]), 1);
+    let slow = prepare("tfhe-integer", &artifact, 1, &Options::default());
+    // the real set: minutes an image; whether beyond the limit depends on the machine
+    if let Err(error) = slow {
+        assert!(matches!(error, EvalError::TooSlow { .. }), "{error}");
+    }
+    let deep = (0..3).flat_map(|_| [Layer::Dense { outputs: 2 }, polynomial(&[0.7, 1.9, 0.8])]);
+    let deep = common::artifact(network(1, deep.collect()), 1);
+    let wide = prepare("tfhe-integer", &deep, 1, &toy()).err().unwrap();
+    assert!(
+        wide.to_string().contains("bits and 127 is the limit"),
+        "{wide}"
+    );
+}
+
+#[test]
+fn the_values_of_a_scheme_are_as_large_as_it_says() {
+    let (scheme, _, twin) = Tfhe::new(&rounding(&relu(), 2, 1), &toy()).unwrap();
+    assert_eq!(scheme.slots(), 1);
+    assert!(
+        lookup::ranges(&twin)
+            .iter()
+            .flatten()
+            .all(|(low, high)| low <= high)
+    );
+    let (client, _) = scheme.roles().unwrap();
+    let values = client.encrypt(0, &vec![vec![9]; 64]).unwrap();
+    assert!(matches!(values[0], TfheValue::Seeded { .. }));
+}
