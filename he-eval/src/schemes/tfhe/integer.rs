@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use ethnum::I256;
 use tfhe::{
-    integer::{RadixClientKey, ServerKey, SignedRadixCiphertext, gen_keys_radix},
+    integer::{
+        IntegerCiphertext, RadixClientKey, ServerKey, SignedRadixCiphertext, gen_keys_radix,
+    },
     shortint::{ClassicPBSParameters, parameters::PARAM_MESSAGE_2_CARRY_2_KS_PBS},
 };
 
@@ -75,7 +77,14 @@ impl TfheInteger {
         Ok(Self {
             set: if is_toy { toy(set) } else { set },
             inputs: blocks(I256::from(graph.input_levels)),
-            blocks: peaks.into_iter().map(blocks).collect(),
+            // never narrower than before: nothing is cut off
+            blocks: peaks
+                .into_iter()
+                .scan(0, |widest, peak| {
+                    *widest = blocks(peak).max(*widest);
+                    Some(*widest)
+                })
+                .collect(),
         })
     }
 
@@ -101,16 +110,16 @@ impl TfheInteger {
                     // one sum of all inputs of an average row, its products timed on two of them
                     let rows = linear.outputs().max(1);
                     let terms = (linear.products() / rows).max(2);
-                    let wide = server.key.extend_radix_with_sign_msb(&value, after);
+                    let wide = server.widen(&value, after);
                     let product = time(&|| {
-                        server.key.scalar_mul_parallelized(&wide, 21_i64);
-                        server.key.scalar_mul_parallelized(&wide, -13_i64);
+                        server.key.scalar_mul_parallelized(&wide, 21_u64);
+                        server.key.scalar_mul_parallelized(&wide, 13_u64);
                     }) / 2.0;
                     let sum = time(&|| drop(server.sum(vec![wide.clone(); terms])));
                     seconds += rows as f64 * (terms as f64 * product + sum);
                 }
                 Operation::Power(power) => {
-                    let wide = server.key.extend_radix_with_sign_msb(&value, after);
+                    let wide = server.widen(&value, after);
                     let product = time(&|| drop(server.key.mul_parallelized(&wide, &wide)));
                     let values = power.lower.len().max(1) * power.positions;
                     seconds += (values * power.products().max(power.degree - 1)) as f64 * product;
@@ -234,6 +243,12 @@ impl Client for IntegerClient {
 }
 
 impl IntegerServer {
+    /// The same value with so many blocks, at least as many as it has.
+    fn widen(&self, value: &SignedRadixCiphertext, blocks: usize) -> SignedRadixCiphertext {
+        let more = blocks.saturating_sub(value.blocks().len());
+        self.key.extend_radix_with_sign_msb(value, more)
+    }
+
     fn sum(&self, terms: Vec<SignedRadixCiphertext>) -> Option<SignedRadixCiphertext> {
         self.key.sum_ciphertexts_parallelized(&terms)
     }
@@ -246,18 +261,26 @@ impl IntegerServer {
         blocks: usize,
         mut done: impl FnMut(usize),
     ) -> Vec<SignedRadixCiphertext> {
-        let extend = |value| self.key.extend_radix_with_sign_msb(value, blocks);
-        let inputs: Vec<SignedRadixCiphertext> = inputs.iter().map(extend).collect();
+        let inputs: Vec<SignedRadixCiphertext> = inputs
+            .iter()
+            .map(|value| self.widen(value, blocks))
+            .collect();
         let mut outputs = Vec::with_capacity(linear.outputs());
         for (output, (weights, tile)) in rows_of(linear).into_iter().enumerate() {
-            let pairs = weights.iter().zip(&tile.inputs);
-            let products = pairs.filter(|(w, _)| **w != 0).filter_map(|(&w, &input)| {
-                let value = inputs.get(input as usize)?;
-                Some(self.key.scalar_mul_parallelized(value, w))
-            });
-            let mut sum = self
-                .sum(products.collect())
-                .unwrap_or_else(|| self.key.create_trivial_zero_radix(blocks));
+            // TFHE-rs reads a negative weight as 64 bits, whatever the width: signs are ours to keep
+            let (mut plus, mut minus) = (Vec::new(), Vec::new());
+            for (&w, &input) in weights.iter().zip(&tile.inputs) {
+                let Some(value) = inputs.get(input as usize).filter(|_| w != 0) else {
+                    continue;
+                };
+                let side = if w > 0 { &mut plus } else { &mut minus };
+                side.push(self.key.scalar_mul_parallelized(value, w.unsigned_abs()));
+            }
+            let zero = || self.key.create_trivial_zero_radix(blocks);
+            let mut sum = self.sum(plus).unwrap_or_else(zero);
+            if let Some(minus) = self.sum(minus) {
+                sum = self.key.sub_parallelized(&sum, &minus);
+            }
             let bias = linear.bias[output].as_i128();
             self.key.scalar_add_assign_parallelized(&mut sum, bias);
             outputs.push(sum);
@@ -317,7 +340,7 @@ impl Server for IntegerServer {
                 let count = inputs.len() as f64;
                 let mut outputs = Vec::with_capacity(inputs.len());
                 for (i, y) in inputs.iter().enumerate() {
-                    let y = self.key.extend_radix_with_sign_msb(y, blocks);
+                    let y = self.widen(y, blocks);
                     outputs.push(self.power(power, i, &y));
                     report((i + 1) as f64 / count);
                 }
