@@ -45,6 +45,7 @@ mod optimiser;
 mod random;
 mod recipe;
 pub mod speed;
+mod start;
 mod step;
 mod teacher;
 mod training;
@@ -69,6 +70,14 @@ pub enum TrainError {
     /// The teacher cannot be used.
     #[error("teacher `{}` {reason}", path.display())]
     Teacher {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The trained network to begin from cannot be used.
+    #[error("start `{}` {reason}", path.display())]
+    Start {
         /// Its file.
         path: PathBuf,
         /// Why not.

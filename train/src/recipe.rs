@@ -44,6 +44,11 @@ pub struct Recipe {
     pub average: f64,
     /// Share of probability that the target spreads over all classes.
     pub label_smoothing: f64,
+    /// A trained network to begin from instead of random weights: to fine-tune it, or to replace its activations. The
+    /// layers must be the same but for the activations, whose coefficients are those of the network that is trained.
+    /// Seed and number of validation images must be those of its training, as for `teacher`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub start: Option<PathBuf>,
     /// A trained network whose answers are the target together with the labels; for a network that is too small to
     /// learn as well from labels alone. It must have been trained with the same seed and number of validation images,
     /// so that it has not seen them either.
@@ -77,6 +82,11 @@ pub struct Recipe {
     pub cutout_pixels: usize,
 }
 
+/// Knobs that came later are only written down where they are used, so that what was kept before still compares equal.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Self {
@@ -93,6 +103,7 @@ impl Default for Recipe {
             clip_norm: 1.0,
             average: 0.998,
             label_smoothing: 0.1,
+            start: None,
             teacher: None,
             teacher_weight: 0.9,
             temperature: 2.0,

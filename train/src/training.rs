@@ -10,10 +10,9 @@ use crate::checkpoint::{self, State};
 use crate::datasets::{Dataset, Images};
 use crate::evaluation::{accuracy_of, fits};
 use crate::model::{Model, Role};
-use crate::optimiser::Memory;
 use crate::step::Trainer;
 use crate::teacher::Teacher;
-use crate::{Recipe, TrainError, batches};
+use crate::{Recipe, TrainError, batches, start};
 use burn::tensor::Device;
 use cryptodl_network::{Artifact, Network, Provenance};
 use std::path::Path;
@@ -124,16 +123,13 @@ pub fn train(
         Some(path) => checkpoint::load(path, &model, &identity, &device)?,
         None => None,
     };
-    let mut state = resumed.unwrap_or_else(|| {
-        let weights = model.initial(recipe.seed, &device);
-        State {
-            averages: weights.clone(),
-            memory: Memory::new(&weights),
-            weights,
-            epochs: 0,
-            train_s: 0.0,
-        }
-    });
+    let mut state = match resumed {
+        Some(state) => state,
+        None => State::first(match &recipe.start {
+            Some(path) => start::weights(path, &model, recipe, &device)?,
+            None => model.initial(recipe.seed, &device),
+        }),
+    };
     tracked(&model, &mut state);
 
     while state.epochs < recipe.epochs {
