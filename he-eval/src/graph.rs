@@ -76,6 +76,36 @@ pub enum Function {
     Exact(Activation),
     /// A polynomial of degree 5 or more, in its own basis; schemes on real numbers evaluate it.
     Polynomial(Polynomial),
+    /// Rounding to equally spaced values; the clear float scheme evaluates it.
+    Rounding(Rounding),
+}
+
+/// Clamps to `low..=high`, then rounds to the nearest of `levels` equally spaced values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rounding {
+    /// How many values, at least 2.
+    pub levels: usize,
+    /// The lowest value.
+    pub low: f64,
+    /// The highest value.
+    pub high: f64,
+}
+
+impl Rounding {
+    /// Distance of neighbouring values.
+    pub fn step(&self) -> f64 {
+        (self.high - self.low) / (self.levels - 1) as f64
+    }
+
+    /// Which value `x` becomes, counted from the lowest.
+    pub fn level(&self, x: f64) -> i64 {
+        ((x.clamp(self.low, self.high) - self.low) / self.step()).round() as i64
+    }
+
+    /// What `x` becomes.
+    pub fn value(&self, x: f64) -> f64 {
+        self.low + self.level(x) as f64 * self.step()
+    }
 }
 
 /// A linear layer: small dense matrices applied to gathers of the input values.
@@ -204,7 +234,7 @@ impl<T: Weight> Graph<T> {
                     let (_, cost) = cheapest_plan(polynomial)?;
                     Some((cost.depth, cost.ciphertext_products, values))
                 }
-                Operation::Function(Function::Exact(_)) => None,
+                Operation::Function(_) => None,
             })
     }
 

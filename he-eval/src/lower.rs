@@ -15,7 +15,7 @@ use approx::Polynomial;
 use cryptodl_network::{Artifact, BATCH_NORM_EPSILON, Layer, Nonlinearity, Shape, Tensor};
 use thiserror::Error;
 
-use crate::graph::{Function, Graph, Node, Operation, Power};
+use crate::graph::{Function, Graph, Node, Operation, Power, Rounding};
 use stage::{Affine, Pool, Stage};
 
 /// Why a network cannot be lowered.
@@ -140,6 +140,13 @@ impl Lowering {
                 }
             }
             Layer::Activation(nonlinearity) => self.activation(index, nonlinearity)?,
+            Layer::Quantise { levels, low, high } => {
+                let (levels, low, high) = (*levels as usize, *low, *high);
+                self.ensure_stage(index);
+                self.emit_stage();
+                let rounding = Rounding { levels, low, high };
+                self.push(index, Operation::Function(Function::Rounding(rounding)));
+            }
         }
         Ok(())
     }
@@ -187,11 +194,16 @@ impl Lowering {
         }
     }
 
-    fn activation(&mut self, index: usize, nonlinearity: &Nonlinearity) -> Result<(), LowerError> {
+    /// Makes sure that a stage is open, so that what follows sees the values that the layers see.
+    fn ensure_stage(&mut self, index: usize) {
         if self.stage.is_none() {
             self.close_pool(index);
             self.begin(index, Stage::identity(self.shape));
         }
+    }
+
+    fn activation(&mut self, index: usize, nonlinearity: &Nonlinearity) -> Result<(), LowerError> {
+        self.ensure_stage(index);
         let stage = self.stage.as_mut().expect("opened above");
         let channels = stage.output.channels;
         let operation = match nonlinearity {

@@ -16,7 +16,7 @@
 use ethnum::{AsI256, I256};
 use thiserror::Error;
 
-use crate::graph::{Graph, Linear, Matrix, Node, Operation, PADDING, Power, Tile};
+use crate::graph::{Function, Graph, Linear, Matrix, Node, Operation, PADDING, Power, Tile};
 
 /// Largest ratio between the scales of two channels of a layer.
 const SPREAD: f64 = 1.25;
@@ -54,6 +54,12 @@ pub enum QuantiseError {
         "`{node}` is not a polynomial of degree 1 to 4, so it has no integer form: only scheme `clear` evaluates it"
     )]
     NotPolynomial {
+        /// The node's name.
+        node: String,
+    },
+    /// A layer that rounds.
+    #[error("`{node}` rounds its values, and rounding needs a look-up: scheme `tfhe`")]
+    Rounding {
         /// The node's name.
         node: String,
     },
@@ -109,11 +115,7 @@ pub fn quantise(graph: &Graph<f64>, bits: Quantisation) -> Result<Graph<i64>, Qu
                 }
                 Operation::Power(integer)
             }
-            Operation::Function(_) => {
-                return Err(QuantiseError::NotPolynomial {
-                    node: node.name.clone(),
-                });
-            }
+            Operation::Function(function) => return Err(no_integers(function, &node.name)),
         };
         nodes.push(Node {
             name: node.name.clone(),
@@ -179,6 +181,15 @@ fn largest_weight(bits: u32) -> Result<f64, QuantiseError> {
         Ok(f64::from((1u32 << (bits - 1)) - 1))
     } else {
         Err(QuantiseError::WeightBits(bits))
+    }
+}
+
+/// Why a function has no integer form.
+fn no_integers(function: &Function, node: &str) -> QuantiseError {
+    let node = node.to_owned();
+    match function {
+        Function::Rounding(_) => QuantiseError::Rounding { node },
+        Function::Exact(_) | Function::Polynomial(_) => QuantiseError::NotPolynomial { node },
     }
 }
 
@@ -346,11 +357,7 @@ pub fn bounds(graph: &Graph<i64>) -> Result<Vec<I256>, QuantiseError> {
                 .enumerate()
                 .map(|(i, range)| power_range(power, i, *range))
                 .collect(),
-            Operation::Function(_) => {
-                return Err(QuantiseError::NotPolynomial {
-                    node: node.name.clone(),
-                });
-            }
+            Operation::Function(function) => return Err(no_integers(function, &node.name)),
         };
         ranges = next.ok_or_else(|| QuantiseError::TooLarge {
             node: node.name.clone(),

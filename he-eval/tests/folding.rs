@@ -69,6 +69,11 @@ fn reference(artifact: &Artifact, image: &[u8]) -> Vec<f64> {
             Layer::Activation(Nonlinearity::Polynomial { polynomial, .. }) => {
                 x.iter().map(|&v| polynomial.eval(v)).collect()
             }
+            Layer::Quantise { levels, low, high } => {
+                let step = (high - low) / f64::from(levels - 1);
+                let round = |v: f64| low + step * ((v.clamp(*low, *high) - low) / step).round();
+                x.iter().map(|&v| round(v)).collect()
+            }
         };
         shape = after;
     }
@@ -161,6 +166,9 @@ fn folded(graph: &Graph<f64>, image: &[u8]) -> Vec<f64> {
             }
             Operation::Function(Function::Polynomial(polynomial)) => {
                 x.iter().map(|&v| polynomial.eval(v)).collect()
+            }
+            Operation::Function(Function::Rounding(rounding)) => {
+                x.iter().map(|&v| rounding.value(v)).collect()
             }
         };
     }
@@ -284,6 +292,28 @@ fn networks() -> Vec<(&'static str, Network)> {
             network(
                 1,
                 vec![conv(2, 3, 1, 1), conv(2, 3, 2, 1), quadratic(), dense(2)],
+            ),
+        ),
+        (
+            "rounded pixels and rounded activations",
+            network(
+                1,
+                vec![
+                    Layer::Quantise {
+                        levels: 3,
+                        low: -0.4,
+                        high: 1.1,
+                    },
+                    conv(2, 3, 2, 1),
+                    Layer::BatchNorm,
+                    quadratic(),
+                    Layer::Quantise {
+                        levels: 16,
+                        low: -0.5,
+                        high: 2.5,
+                    },
+                    dense(3),
+                ],
             ),
         ),
         ("nothing but batch norm", network(1, vec![Layer::BatchNorm])),

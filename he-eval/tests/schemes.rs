@@ -256,6 +256,29 @@ fn what_cannot_be_evaluated_is_refused_in_one_sentence() {
     assert!(
         fails("bfv", &quintic, &image(&quintic), &[0], &options).contains("only scheme `clear`")
     );
+    let rounds = |layers: Vec<Layer>| artifact(network(1, layers), 1);
+    let (levels, low, high) = (4, -0.5, 1.5);
+    let quantise = || Layer::Quantise { levels, low, high };
+    let dense = || Layer::Dense { outputs: 2 };
+    let square = || polynomial(&[0.7, 1.9, 0.8]);
+    let inputs = rounds(vec![quantise(), dense(), square(), dense()]);
+    let values = rounds(vec![dense(), square(), quantise(), dense()]);
+    for scheme in ["clear-integer", "bfv", "ckks"] {
+        for (rounding, node) in [(&inputs, "layers.0"), (&values, "layers.2")] {
+            let refused = fails(scheme, rounding, &image(rounding), &[0], &options);
+            let expected = format!("`{node}` rounds its values, and rounding needs a look-up");
+            assert!(refused.contains(&expected), "{scheme}: {refused}");
+        }
+    }
+    measure(
+        "clear",
+        &inputs,
+        &image(&inputs),
+        &[0],
+        &options,
+        &mut |_| (),
+    )
+    .unwrap();
     assert!(fails("bfv", &fine, &[0; 63], &[0], &options).contains("63 pixels and 1 labels"));
     assert!(fails("bfv", &fine, &[], &[], &options).contains("no images"));
     assert!(fails("bfv", &deep, &image(&deep), &[0], &options).contains("bits"));

@@ -51,6 +51,11 @@ pub(crate) enum Module {
         view: View,
     },
     Activation(Nonlinear),
+    Quantise {
+        levels: u32,
+        low: f64,
+        high: f64,
+    },
 }
 
 /// Windows on an image.
@@ -141,6 +146,9 @@ impl<'a> Builder<'a> {
                     Kernels::Stock => pool_rows(input, output, kernel, stride, self.device),
                 };
                 self.modules.push(Module::MeanPool { view });
+            }
+            Layer::Quantise { levels, low, high } => {
+                self.modules.push(Module::Quantise { levels, low, high });
             }
             Layer::Activation(_) => {
                 let nonlinear = nonlinear.expect("given for every activation");
@@ -324,6 +332,7 @@ impl<'a> Running<'a> {
                 }
                 nonlinear.apply(x, weights)
             }
+            Module::Quantise { levels, low, high } => rounded(x, *levels, *low, *high),
         }
     }
 
@@ -390,6 +399,19 @@ impl<'a> Running<'a> {
         }
         output
     }
+}
+
+/// The nearest of `levels` equally spaced values; gradients pass as if it were the clamp alone.
+fn rounded(x: Tensor<2>, levels: u32, low: f64, high: f64) -> Tensor<2> {
+    let step = (high - low) / f64::from(levels - 1);
+    let inside = x.clamp(low, high);
+    let value = inside.clone().inner();
+    let nearest = ((value.clone() - low) / step + 0.5).floor() * step + low;
+    if !inside.is_autodiff() {
+        return nearest;
+    }
+    // What is added and taken away again may cost the last bit: training alone pays it.
+    inside + (nearest - value).autodiff()
 }
 
 fn stock_convolution(

@@ -37,6 +37,7 @@ mod batches;
 mod checkpoint;
 pub mod datasets;
 mod evaluation;
+mod grid;
 mod kernels;
 mod layers;
 mod model;

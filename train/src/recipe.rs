@@ -62,6 +62,21 @@ pub struct Recipe {
     pub boundary: f64,
     /// Weight of `mean(relu(|z| - boundary)²)` in the loss, summed over activation layers; 0 switches it off.
     pub boundary_weight: f64,
+    /// How many values a weight of a linear layer may take, an odd number: integers around 0, times one step a row. They
+    /// are rounded while training, and rounded in what is exported. 0 leaves weights real.
+    #[serde(skip_serializing_if = "is_default")]
+    pub weight_levels: u32,
+    /// The same for the last linear layer, whose results go through no look-up table; 0: as many as `weight_levels`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub output_weight_levels: u32,
+    /// How many values the weighted sum in front of an activation may take, so that a look-up table of that size holds
+    /// it; rows keep as many of their largest weights as fit. For networks that round the inputs of their linear
+    /// layers. 0 sets no limit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub accumulator_levels: u32,
+    /// Share of all steps over which the rounding of weights sets in.
+    #[serde(skip_serializing_if = "is_default")]
+    pub rounding_rise: f64,
     /// How fast batch-norm statistics follow those of the batches, per step.
     pub statistics_rate: f64,
     /// Images are turned by at most this, either way.
@@ -109,6 +124,10 @@ impl Default for Recipe {
             temperature: 2.0,
             boundary: 3.0,
             boundary_weight: 0.1,
+            weight_levels: 0,
+            output_weight_levels: 0,
+            accumulator_levels: 0,
+            rounding_rise: 0.0,
             statistics_rate: 0.1,
             rotation_degrees: 8.0,
             scale: 0.08,
@@ -171,6 +190,7 @@ impl Recipe {
                 finite(self.rotation_degrees),
                 "rotation_degrees must be 0 or more",
             ),
+            (share(self.rounding_rise), "rounding_rise must be in [0, 1)"),
             (share(self.scale), "scale must be in [0, 1)"),
             (finite(self.shear), "shear must be 0 or more"),
             (finite(self.shift_pixels), "shift_pixels must be 0 or more"),

@@ -24,7 +24,7 @@ pub struct Stepper {
 }
 
 impl Stepper {
-    /// Prepares everything but the steps. A teacher in the recipe is passed over.
+    /// Prepares everything but the steps. A teacher in the recipe and grids for its weights are passed over.
     ///
     /// # Errors
     /// [`TrainError::Network`] if the network makes no sense.
@@ -62,6 +62,7 @@ impl Stepper {
             model: &self.model,
             recipe: &self.recipe,
             teacher: None,
+            grid: None,
             device: self.device.clone(),
         };
         let batch = self.batch.clone();

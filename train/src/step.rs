@@ -3,6 +3,7 @@
 use crate::batches::Batch;
 use crate::checkpoint::State;
 use crate::evaluation::{input, largest};
+use crate::grid::Grid;
 use crate::layers::Boundary;
 use crate::model::Model;
 use crate::optimiser;
@@ -15,6 +16,7 @@ pub(crate) struct Trainer<'a> {
     pub model: &'a Model,
     pub recipe: &'a Recipe,
     pub teacher: Option<Teacher>,
+    pub grid: Option<Grid>,
     pub device: Device,
 }
 
@@ -43,7 +45,10 @@ impl Trainer<'_> {
             at: recipe.boundary,
             weight: recipe.boundary_weight,
         };
-        let pass = model.train(&state.weights, input.clone(), boundary);
+        let rounded = (self.grid.as_ref())
+            .map(|grid| grid.trained(&state.weights, done as f64 / total as f64));
+        let weights = rounded.as_ref().unwrap_or(&state.weights);
+        let pass = model.train(weights, input.clone(), boundary);
         let classes = pass.logits.dims()[1];
         let right = crate::model::values(&pass.logits.clone().inner())
             .chunks_exact(classes)
@@ -82,6 +87,14 @@ impl Trainer<'_> {
             loss: loss.inner().into_scalar(),
             gradient_norm,
             right,
+        }
+    }
+
+    /// The weights that are evaluated and exported: the averages, rounded where the recipe asks for it.
+    pub(crate) fn exported(&self, state: &State) -> Vec<Tensor<2>> {
+        match &self.grid {
+            Some(grid) => grid.rounded(&state.averages),
+            None => state.averages.clone(),
         }
     }
 

@@ -4,11 +4,12 @@
 //! 2. Each step: a batch of moved images, cross-entropy against smoothed targets plus the boundary loss, backward, one
 //!    step of the optimiser, batch-norm statistics, running averages of everything.
 //! 3. After each epoch: accuracy of the averages on the validation images, checkpoint, report.
-//! 4. The averages are exported.
+//! 4. The averages are exported, rounded where the recipe asks for it: as they are validated and tested.
 
 use crate::checkpoint::{self, State};
 use crate::datasets::{Dataset, Images};
 use crate::evaluation::{accuracy_of, fits};
+use crate::grid::Grid;
 use crate::model::{Model, Role};
 use crate::step::Trainer;
 use crate::teacher::Teacher;
@@ -110,10 +111,12 @@ pub fn train(
         Some(path) => Some(Teacher::load(path, network, recipe, &device)?),
         None => None,
     };
+    let grid = Grid::new(&model, recipe).map_err(TrainError::Recipe)?;
     let trainer = Trainer {
         model: &model,
         recipe,
         teacher,
+        grid,
         device: device.clone(),
     };
     let (training, validation) =
@@ -135,7 +138,8 @@ pub fn train(
     while state.epochs < recipe.epochs {
         let begin = Instant::now();
         let mut report = epoch(&trainer, &data.train, &training, &mut state, observer)?;
-        report.validation_accuracy = accuracy_of(&model, &state.averages, &data.train, &validation);
+        report.validation_accuracy =
+            accuracy_of(&model, &trainer.exported(&state), &data.train, &validation);
         report.epoch_s = begin.elapsed().as_secs_f64();
         state.epochs += 1;
         state.train_s += report.epoch_s;
@@ -146,10 +150,11 @@ pub fn train(
     }
 
     let test: Vec<usize> = (0..data.test.len()).collect();
-    let train_accuracy = accuracy_of(&model, &state.averages, &data.train, &training);
-    let validation_accuracy = accuracy_of(&model, &state.averages, &data.train, &validation);
-    let test_accuracy = accuracy_of(&model, &state.averages, &data.test, &test);
-    let (network, tensors) = model.export(&state.averages);
+    let exported = trainer.exported(&state);
+    let train_accuracy = accuracy_of(&model, &exported, &data.train, &training);
+    let validation_accuracy = accuracy_of(&model, &exported, &data.train, &validation);
+    let test_accuracy = accuracy_of(&model, &exported, &data.test, &test);
+    let (network, tensors) = model.export(&exported);
     let mut provenance = Provenance {
         dataset: data.name.clone(),
         seed: recipe.seed,

@@ -116,6 +116,7 @@ impl Arithmetic for f64 {
         Ok(match function {
             Function::Exact(activation) => activation.value(self),
             Function::Polynomial(polynomial) => polynomial.eval(self),
+            Function::Rounding(rounding) => rounding.value(self),
         })
     }
 }

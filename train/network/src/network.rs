@@ -12,6 +12,9 @@ pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 const MAX_LAYERS: usize = 1_000;
 const MAX_VALUES: usize = 1 << 26;
 
+/// No layer rounds to more values than this: look-up tables double in price with every bit.
+const MAX_LEVELS: u32 = 256;
+
 /// Why a network makes no sense.
 #[derive(Debug, Error, PartialEq)]
 pub enum NetworkError {
@@ -149,6 +152,17 @@ pub enum Layer {
     },
     /// The same function on every value.
     Activation(Nonlinearity),
+    /// The nearest of `levels` equally spaced values: `low + step · round((clamp(x, low, high) - low) / step)`,
+    /// `step = (high - low) / (levels - 1)`, halves go up. As the first layer it is done by the client, on input values before they
+    /// are encrypted; elsewhere it stands right behind an activation, whose look-up table does it.
+    Quantise {
+        /// How many values, 2 to 256.
+        levels: u32,
+        /// The lowest value.
+        low: f64,
+        /// The highest value.
+        high: f64,
+    },
 }
 
 impl Layer {
@@ -159,6 +173,7 @@ impl Layer {
             Self::BatchNorm => "batch norm",
             Self::MeanPool { .. } => "mean pool",
             Self::Activation(_) => "activation",
+            Self::Quantise { .. } => "quantise",
         }
     }
 
@@ -190,6 +205,16 @@ impl Layer {
                 height: windows(input.height, kernel, stride, 0)?,
                 width: windows(input.width, kernel, stride, 0)?,
             },
+            Self::Quantise { levels, low, high } => {
+                if !(2..=MAX_LEVELS).contains(&levels) {
+                    return Err("levels must be 2 to 256");
+                }
+                // A finite difference also means that both ends are finite.
+                if !(low < high && (high - low).is_finite()) {
+                    return Err("low must be less than high, both finite");
+                }
+                input
+            }
             Self::BatchNorm | Self::Activation(_) => input,
         };
         if output.is_empty() || output.len() > MAX_VALUES {
@@ -223,7 +248,7 @@ impl Layer {
             Self::BatchNorm => ["gamma", "beta", "mean", "variance"]
                 .map(|name| (name, vec![input.channels]))
                 .to_vec(),
-            Self::MeanPool { .. } | Self::Activation(_) => Vec::new(),
+            Self::MeanPool { .. } | Self::Activation(_) | Self::Quantise { .. } => Vec::new(),
         }
     }
 }
@@ -285,7 +310,15 @@ impl Network {
         let mut input = self.input;
         let mut shapes = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
-            input = layer.output(input).map_err(|reason| NetworkError::Layer {
+            let before = index.checked_sub(1).map(|before| &self.layers[before]);
+            let rounded = matches!(layer, Layer::Quantise { .. });
+            let output = match before {
+                Some(before) if rounded && !matches!(before, Layer::Activation(_)) => {
+                    Err("it must be the first layer or stand right behind an activation")
+                }
+                _ => layer.output(input),
+            };
+            input = output.map_err(|reason| NetworkError::Layer {
                 index,
                 layer: layer.kind(),
                 input,
@@ -396,7 +429,10 @@ impl Network {
                     output.len() * input.channels * kernel * kernel
                 }
                 Layer::Dense { .. } => output.len() * input.len(),
-                Layer::BatchNorm | Layer::MeanPool { .. } | Layer::Activation(_) => 0,
+                Layer::BatchNorm
+                | Layer::MeanPool { .. }
+                | Layer::Activation(_)
+                | Layer::Quantise { .. } => 0,
             })
             .sum()
     }
@@ -527,6 +563,40 @@ mod tests {
             network(Vec::new()).validate(),
             Err(NetworkError::LayerCount(0))
         );
+    }
+
+    #[test]
+    fn rounding_layers_stand_first_or_behind_an_activation() {
+        let quantise = |levels, low, high| Layer::Quantise { levels, low, high };
+        let relu = Layer::Activation(Nonlinearity::Exact(Activation::Relu));
+        let dense = Layer::Dense { outputs: 2 };
+        let good = network(vec![
+            quantise(2, 0.0, 1.0),
+            dense.clone(),
+            relu,
+            quantise(256, -1.0, 1.0),
+            dense.clone(),
+        ]);
+        good.validate().unwrap();
+        assert_eq!(good.parameters(), Ok(2 * 64 + 2 + 4 + 2));
+        let json = serde_json::to_string(&good.layers[0]).unwrap();
+        assert_eq!(json, r#"{"quantise":{"levels":2,"low":0.0,"high":1.0}}"#);
+        for (layers, index) in [
+            (vec![quantise(1, 0.0, 1.0)], 0),
+            (vec![quantise(257, 0.0, 1.0)], 0),
+            (vec![quantise(2, 1.0, 1.0)], 0),
+            (vec![quantise(2, 0.0, f64::INFINITY)], 0),
+            (vec![quantise(2, f64::NAN, 1.0)], 0),
+            (vec![quantise(2, -f64::MAX, f64::MAX)], 0),
+            (vec![dense.clone(), quantise(2, 0.0, 1.0)], 1),
+            (vec![dense, Layer::BatchNorm, quantise(2, 0.0, 1.0)], 2),
+        ] {
+            let error = network(layers).validate().unwrap_err();
+            assert!(
+                matches!(error, NetworkError::Layer { index: at, layer: "quantise", .. } if at == index),
+                "{error}"
+            );
+        }
     }
 
     #[test]

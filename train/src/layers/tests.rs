@@ -149,6 +149,34 @@ fn mean_pools_agree_with_those_of_burn() {
 }
 
 #[test]
+fn rounding_gives_levels_and_passes_gradients_between_its_ends() {
+    let (levels, low, high) = (4, -0.7, 1.1);
+    let network = network(vec![Layer::Quantise { levels, low, high }]);
+    let input = random(BATCH, INPUT.len(), 5);
+    let probe = values(&random(BATCH, INPUT.len(), 77));
+    for kernels in [Kernels::Stock, Kernels::Fused] {
+        let model = Model::with(&network, kernels, &Device::flex()).unwrap();
+        let infer = |weights: &[Tensor<2>], input| model.infer(weights, input);
+        let found = differentiate(infer, &[], &input);
+        let inferred = values(&model.infer(&[], input.clone()));
+        let (rounded, slopes) = (values(&found[0]), values(&found[1]));
+        let mut outside = 0;
+        for (index, x) in values(&input).into_iter().enumerate() {
+            let x = f64::from(x);
+            let step = (high - low) / 3.0;
+            let expected = low + step * ((x.clamp(low, high) - low) / step).round();
+            assert!((f64::from(inferred[index]) - expected).abs() < 1e-6, "{x}");
+            assert!((f64::from(rounded[index]) - expected).abs() < 1e-6, "{x}");
+            let inside = (low..=high).contains(&x);
+            outside += usize::from(!inside);
+            let slope = if inside { probe[index] } else { 0.0 };
+            assert!((slopes[index] - slope).abs() < 1e-7, "{x}");
+        }
+        assert!(outside > 100);
+    }
+}
+
+#[test]
 fn a_pool_that_joins_a_convolution_changes_nothing() {
     for (kernel, stride, padding, pool, step) in [
         (3, 1, 1, 2, 2),

@@ -5,6 +5,7 @@ use approx::{Basis, Interval, Polynomial, cheapest_plan};
 use crate::{
     EvalError,
     graph::{Function, Node, Operation, Power},
+    quantise::QuantiseError,
 };
 
 /// Nodes that are evaluated together, by their indices.
@@ -94,6 +95,10 @@ pub fn groups(nodes: &[Node<f64>]) -> Result<Vec<Group>, EvalError> {
                 Operation::Linear(_) => Group::Linear(at),
                 Operation::Power(power) => polynomial(at, monic(power)?)?,
                 Operation::Function(Function::Polynomial(p)) => polynomial(at, vec![p.clone()])?,
+                Operation::Function(Function::Rounding(_)) => {
+                    let node = nodes[at].name.clone();
+                    return Err(QuantiseError::Rounding { node }.into());
+                }
                 Operation::Function(Function::Exact(_)) => return Err(EvalError::NotPolynomial),
             }
         };

@@ -6,6 +6,8 @@ mod airbench;
 mod compact;
 mod cryptonets;
 mod lenet;
+mod lookup;
+mod lookup_tiny;
 mod paper_cifar;
 mod plain;
 mod pooled;
@@ -41,6 +43,16 @@ const ENTRIES: &[Entry] = &[
         name: lenet::NAME,
         summary: lenet::SUMMARY,
         build: lenet::network,
+    },
+    Entry {
+        name: lookup::NAME,
+        summary: lookup::SUMMARY,
+        build: lookup::network,
+    },
+    Entry {
+        name: lookup_tiny::NAME,
+        summary: lookup_tiny::SUMMARY,
+        build: lookup_tiny::network,
     },
     Entry {
         name: plain::NAME,
@@ -130,6 +142,24 @@ fn pool(side: usize) -> Layer {
 fn activated() -> [Layer; 2] {
     let relu = Nonlinearity::Exact(Activation::Relu);
     [Layer::BatchNorm, Layer::Activation(relu)]
+}
+
+/// Black or white, decided at the middle between the values 0 and 1 of a normalised pixel: at 73 of 255 for digits.
+fn pixels_of_one_bit() -> Layer {
+    Layer::Quantise {
+        levels: 2,
+        low: 0.0,
+        high: 1.0,
+    }
+}
+
+/// Sixteen values for what a quadratic in the place of ReLU makes of inputs up to about 3.
+fn four_bits() -> Layer {
+    Layer::Quantise {
+        levels: 16,
+        low: -0.2,
+        high: 3.0,
+    }
 }
 
 /// Input shape and normalisation of 28×28 grey digits: mean and deviation over the MNIST training set.
