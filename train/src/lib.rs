@@ -20,6 +20,7 @@
 //! | [`Recipe`] | every knob of training |
 //! | [`train`] | training with checkpoints and resume |
 //! | [`logits`] | evaluation of a trained network |
+//! | [`diagnosis`] | what reaches the activations of a trained network |
 //! | [`speed`] | single steps of training, to be timed |
 //!
 //! # Reproducibility
@@ -34,10 +35,13 @@
 
 mod augment;
 mod batches;
+mod blend;
 mod checkpoint;
 pub mod datasets;
+pub mod diagnosis;
 mod evaluation;
 mod grid;
+mod hermite;
 mod kernels;
 mod layers;
 mod model;
@@ -53,7 +57,7 @@ mod training;
 
 pub use evaluation::{accuracy, logits};
 pub use kernels::Kernels;
-pub use recipe::{Optimiser, Recipe};
+pub use recipe::{Clipping, Coefficients, Optimiser, Penalty, Recipe, Schedule};
 pub use training::{EpochReport, Observer, Progress, Silent, Trained, train};
 
 use std::path::PathBuf;

@@ -13,7 +13,8 @@ use crate::grid::Grid;
 use crate::model::{Model, Role};
 use crate::step::Trainer;
 use crate::teacher::Teacher;
-use crate::{Recipe, TrainError, batches, start};
+use crate::{Kernels, Recipe, TrainError, batches, start};
+use approx::Activation;
 use burn::tensor::Device;
 use cryptodl_network::{Artifact, Network, Provenance};
 use std::path::Path;
@@ -65,6 +66,12 @@ pub trait Observer {
     fn step(&mut self, _progress: &Progress) {}
     /// After each epoch.
     fn epoch(&mut self, _report: &EpochReport) {}
+    /// Whether to train no further after so many epochs, with this share of the validation images classified right. It
+    /// is asked after each epoch but the last, and again where training goes on from a checkpoint: the answer must not
+    /// depend on anything else.
+    fn stops(&mut self, _epochs: usize, _validation_accuracy: f64) -> bool {
+        false
+    }
 }
 
 /// An observer that does nothing.
@@ -87,6 +94,8 @@ pub struct Trained {
     pub test_accuracy: f64,
     /// Seconds of all epochs, of earlier sessions too.
     pub train_s: f64,
+    /// Epochs that were trained: fewer than the recipe's if the observer stopped it.
+    pub epochs: usize,
 }
 
 /// Trains a network. If there is a checkpoint of the same network, recipe and images, training goes on from it; it stays
@@ -103,7 +112,11 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainError> {
     let device = Device::default();
-    let model = Model::new(network, &device)?;
+    let network = &recipe.coefficients.applied(network)?;
+    let series = recipe
+        .hermite
+        .then_some(recipe.replaced.unwrap_or(Activation::Relu));
+    let model = Model::with_series(network, Kernels::of(&device), series, &device)?;
     check(&model, data)?;
     recipe.check(data.train.len()).map_err(TrainError::Recipe)?;
 
@@ -134,8 +147,13 @@ pub fn train(
         }),
     };
     tracked(&model, &mut state);
+    let mut stopped = false;
+    if (1..recipe.epochs).contains(&state.epochs) {
+        let accuracy = accuracy_of(&model, &trainer.exported(&state), &data.train, &validation);
+        stopped = observer.stops(state.epochs, accuracy);
+    }
 
-    while state.epochs < recipe.epochs {
+    while !stopped && state.epochs < recipe.epochs {
         let begin = Instant::now();
         let mut report = epoch(&trainer, &data.train, &training, &mut state, observer)?;
         report.validation_accuracy =
@@ -147,6 +165,8 @@ pub fn train(
             checkpoint::save(path, &model, &identity, &state)?;
         }
         observer.epoch(&report);
+        stopped = state.epochs < recipe.epochs
+            && observer.stops(state.epochs, report.validation_accuracy);
     }
 
     let test: Vec<usize> = (0..data.test.len()).collect();
@@ -158,7 +178,7 @@ pub fn train(
     let mut provenance = Provenance {
         dataset: data.name.clone(),
         seed: recipe.seed,
-        epochs: recipe.epochs,
+        epochs: state.epochs,
         train_accuracy,
         validation_accuracy,
         test_accuracy,
@@ -178,6 +198,7 @@ pub fn train(
         validation_accuracy,
         test_accuracy,
         train_s: state.train_s,
+        epochs: state.epochs,
     })
 }
 

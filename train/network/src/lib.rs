@@ -17,6 +17,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`network`] | [`Network`], [`Layer`], [`Shape`] and the shapes that follow from them |
+//! | [`nonlinearity`] | [`Nonlinearity`]: activations and the polynomials in their place |
 //! | [`artifact`] | [`Artifact`], [`Provenance`]: a trained network, read with suspicion |
 //! | [`tensors`] | [`Tensor`], [`TensorFile`]: named tensors in one safetensors file |
 //! | [`zoo`] | the networks by name |
@@ -25,11 +26,11 @@
 
 pub mod artifact;
 pub mod network;
+pub mod nonlinearity;
 pub mod tensors;
 pub mod zoo;
 
 pub use artifact::{Artifact, ArtifactError, Provenance};
-pub use network::{
-    BATCH_NORM_EPSILON, Layer, Network, NetworkError, Nonlinearity, Normalisation, Shape,
-};
+pub use network::{BATCH_NORM_EPSILON, Layer, Network, NetworkError, Normalisation, Shape};
+pub use nonlinearity::Nonlinearity;
 pub use tensors::{Tensor, TensorFile, TensorFileError};
