@@ -4,20 +4,25 @@
 
 mod accuracy;
 mod axis;
+mod budget;
 mod compare;
 mod degree;
 mod errors;
 pub mod figure;
 mod fits;
 mod growth;
+mod inputs;
 mod pen;
 mod render;
 pub mod shared;
 mod stages;
 mod sweep;
 mod throughput;
+pub mod variants;
 
+use crate::budget::BudgetRow;
 use crate::comparison::CompareRow;
+use crate::diagnosis::InputsRow;
 use crate::growth::GrowthRow;
 use crate::profile::{self, StageRow};
 use crate::records::{Table, write_whole};
@@ -36,6 +41,8 @@ pub struct Rows {
     pub stages: Vec<StageRow>,
     pub growth: Vec<GrowthRow>,
     pub compare: Vec<CompareRow>,
+    pub inputs: Vec<InputsRow>,
+    pub budget: Vec<BudgetRow>,
 }
 
 impl Rows {
@@ -50,6 +57,8 @@ impl Rows {
             encrypted,
             growth: Table::read(folder)?,
             compare: Table::read(folder)?,
+            inputs: Table::read(folder)?,
+            budget: Table::read(folder)?,
         })
     }
 }
@@ -111,6 +120,21 @@ pub fn figures() -> Vec<Kind> {
             name: "compare",
             summary: "methods side by side: curve, error, error beyond the interval",
             make: compare::figure,
+        },
+        Kind {
+            name: "variants",
+            summary: "accuracy of each variant of a recipe",
+            make: variants::figure,
+        },
+        Kind {
+            name: "inputs",
+            summary: "what reaches the activations, beside the intervals of the fits",
+            make: inputs::figure,
+        },
+        Kind {
+            name: "budget",
+            summary: "accuracy from the activation itself to integer weights",
+            make: budget::figure,
         },
     ]
 }

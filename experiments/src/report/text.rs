@@ -93,6 +93,8 @@ pub fn errors(rows: &Rows) -> String {
     of(&mut text, &rows.train);
     of(&mut text, &rows.encrypted);
     of(&mut text, &rows.growth);
+    of(&mut text, &rows.inputs);
+    of(&mut text, &rows.budget);
     text
 }
 
