@@ -1,7 +1,8 @@
 //! The command line: verbs, and the flags that several verbs share.
 
 use crate::commands::{
-    compare, data, encrypt, fit, growth, latency, list, report, reproduce, speed, sweep, train,
+    budget, compare, data, diagnose, encrypt, fit, growth, latency, list, refit, report, reproduce,
+    speed, sweep, train,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -28,6 +29,12 @@ pub enum Verb {
     Fit(fit::Arguments),
     /// Train a network with polynomial activations.
     Train(train::Arguments),
+    /// Fit polynomials to what reaches the activations of a trained network.
+    Refit(refit::Arguments),
+    /// Measure what reaches the activations of trained networks, and how much of it the fits cover.
+    Diagnose(diagnose::Arguments),
+    /// Measure accuracy stage by stage, from the activation itself to integer weights.
+    Budget(budget::Arguments),
     /// Evaluate trained networks on encrypted images.
     Encrypt(encrypt::Arguments),
     /// Train at every point of a grid that a file describes.

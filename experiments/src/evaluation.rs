@@ -9,7 +9,7 @@ use crate::run_folder::RunFolder;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use cryptodl_he_eval::{Measurement, Options, prepare, schemes};
-use cryptodl_network::{Artifact, Nonlinearity};
+use cryptodl_network::Artifact;
 use cryptodl_train::datasets;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -140,10 +140,7 @@ impl Model {
     pub fn degree(&self) -> Option<usize> {
         let degrees = self.artifact.network.activations().into_iter();
         degrees
-            .map(|used| match used {
-                Nonlinearity::Polynomial { polynomial, .. } => Some(polynomial.degree()),
-                Nonlinearity::Exact(_) => None,
-            })
+            .map(|used| used.polynomial().map(approx::Polynomial::degree))
             .try_fold(0, |highest, degree| Some(highest.max(degree?)))
     }
 

@@ -194,6 +194,7 @@ fn artifact(bits: u32, activations: usize) -> Artifact {
         normalisation: Normalisation {
             mean: vec![0.0],
             deviation: vec![1.0],
+            standardised: false,
         },
         layers: vec![
             Layer::Quantise {

@@ -5,14 +5,18 @@
 //! | [`cli`] | the verbs and the flags that several of them share |
 //! | [`commands`] | one file a verb |
 //! | [`run_folder`], [`manifest`], [`records`], [`rows`] | what a run leaves: folder, circumstances, tables, columns |
-//! | [`fitting`], [`comparison`], [`training`], [`evaluation`], [`growth`], [`schemes`], [`latency`], [`speed`] | one measurement each: a point of a grid in, a row out |
+//! | [`fitting`], [`comparison`], [`training`], [`evaluation`], [`growth`], [`schemes`], [`latency`], [`speed`], [`diagnosis`], [`budget`] | one measurement each: a point of a grid in, a row out |
+//! | [`calibration`] | polynomials fitted to what reaches activations |
 //! | [`profile`] | the stages of encrypted evaluations, from the kept measurements |
 //! | [`plots`], [`report`], [`published`] | figures, the report, and the figures of others that it compares with |
 //! | [`progress`] | bars on the terminal |
 
+mod budget;
+mod calibration;
 mod cli;
 mod commands;
 mod comparison;
+mod diagnosis;
 mod evaluation;
 mod fitting;
 mod growth;
@@ -27,8 +31,8 @@ mod report;
 mod reproduce;
 mod rows;
 mod run_folder;
-mod seeds;
 mod schemes;
+mod seeds;
 mod speed;
 mod sweep;
 mod training;

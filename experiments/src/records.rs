@@ -17,6 +17,8 @@ pub trait Record: Serialize + DeserializeOwned {
     const FILE: &'static str;
     /// The columns, in order; equal to the fields.
     const COLUMNS: &'static [&'static str];
+    /// Columns that tables of earlier versions may lack; serde must know what stands for them.
+    const ADDED: &'static [&'static str] = &[];
     /// The inputs of the measurement: two rows with one key would be the same measurement twice.
     fn key(&self) -> String;
     /// What went wrong, if the row holds a failure in place of a measurement.
@@ -36,7 +38,13 @@ impl<R: Record> Table<R> {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(R::FILE);
         let before = Self::read(folder)?;
-        if !path.exists() || before.iter().any(|row| row.error().is_some()) {
+        let stale = || -> Result<bool> {
+            let text =
+                fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            Ok(!text.starts_with((R::COLUMNS.join(",") + "\n").as_bytes()))
+        };
+        // an error is tried again; an earlier version's table gets the new columns
+        if !path.exists() || before.iter().any(|row| row.error().is_some()) || stale()? {
             let good: Vec<&R> = before.iter().filter(|row| row.error().is_none()).collect();
             let header = R::COLUMNS.join(",") + "\n";
             write_whole(&path, &[header.into_bytes(), lines(&good)?].concat())?;
@@ -143,7 +151,11 @@ fn parse<R: Record>(bytes: &[u8], path: &Path) -> Result<Vec<R>> {
     let header = reader
         .headers()
         .with_context(|| format!("cannot read `{}`", path.display()))?;
-    if header.iter().ne(R::COLUMNS.iter().copied()) {
+    // without the columns that came later and are not there
+    let found: Vec<&str> = header.iter().collect();
+    let expected = R::COLUMNS.iter().copied();
+    let expected = expected.filter(|name| found.contains(name) || !R::ADDED.contains(name));
+    if !found.iter().copied().eq(expected) {
         bail!(
             "`{}` has other columns than this version writes: start over with `--fresh` or take another `--run-id`",
             path.display()
@@ -242,6 +254,31 @@ mod tests {
         };
         table.append(written.clone()).unwrap();
         assert_eq!(Table::<FitRow>::read(folder.path()).unwrap(), [written]);
+    }
+
+    #[test]
+    fn a_table_of_an_earlier_version_gets_the_new_columns() {
+        use crate::rows::TrainRow;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(TrainRow::FILE);
+        Table::open(folder.path())
+            .unwrap()
+            .append(TrainRow::example())
+            .unwrap();
+        let new = fs::read_to_string(&path).unwrap();
+        let old = new
+            .replace("variant,stopped_after,", "")
+            .replace(",2,,,85000", ",2,85000");
+        assert_eq!(new.len() - old.len(), "variant,stopped_after,,,".len());
+        fs::write(&path, &old).unwrap();
+        assert_eq!(
+            Table::<TrainRow>::read(folder.path()).unwrap(),
+            [TrainRow::example()]
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), old);
+        let table = Table::<TrainRow>::open(folder.path()).unwrap();
+        assert!(table.contains(&TrainRow::example().key()));
+        assert_eq!(fs::read_to_string(&path).unwrap(), new);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The report of a run: `report.md` and its figures, made from the rows, the manifest and the kept measurements alone.
 
+mod aids;
 mod encrypted;
 mod fits;
 mod paper;
@@ -140,9 +141,23 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
             figure("sweep"),
             figure("retrained"),
             fits::seeds(&rows.train),
+            figure("variants"),
+            aids::variants(&rows.train),
             fits::training(&rows.train),
         ];
         section("Retraining", &manifest.first.command.join(" "), &parts)?;
+    }
+    if !rows.budget.is_empty() {
+        let parts = [figure("budget"), aids::budget(&rows.budget)];
+        section("Error budget", &manifest.first.command.join(" "), &parts)?;
+    }
+    if !rows.inputs.is_empty() {
+        let parts = [figure("inputs"), aids::inputs(&rows.inputs)];
+        section(
+            "Inputs of the activations",
+            &manifest.first.command.join(" "),
+            &parts,
+        )?;
     }
     if !rows.fit.is_empty() {
         let parts = [

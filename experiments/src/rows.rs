@@ -73,6 +73,12 @@ pub struct TrainRow {
     pub high: f64,
     pub seed: u64,
     pub epochs: usize,
+    /// What a sweep changed in its recipe, by name.
+    #[serde(default)]
+    pub variant: String,
+    /// Epochs after which a hopeless training was given up.
+    #[serde(default)]
+    pub stopped_after: Option<usize>,
     pub parameters: Option<usize>,
     pub train_accuracy: Option<f64>,
     pub validation_accuracy: Option<f64>,
@@ -94,6 +100,8 @@ impl Record for TrainRow {
         "high",
         "seed",
         "epochs",
+        "variant",
+        "stopped_after",
         "parameters",
         "train_accuracy",
         "validation_accuracy",
@@ -101,6 +109,7 @@ impl Record for TrainRow {
         "train_s",
         "error",
     ];
+    const ADDED: &'static [&'static str] = &["variant", "stopped_after"];
     fn key(&self) -> String {
         let Self {
             network,
@@ -112,10 +121,12 @@ impl Record for TrainRow {
             high,
             seed,
             epochs,
+            variant,
             ..
         } = self;
+        let named = if variant.is_empty() { "" } else { " variant " };
         format!(
-            "{network} on {dataset} with {activation} {method} degree {degree} on {low}:{high} seed {seed} epochs {epochs}"
+            "{network} on {dataset} with {activation} {method} degree {degree} on {low}:{high} seed {seed} epochs {epochs}{named}{variant}"
         )
     }
     fn error(&self) -> Option<&str> {
@@ -263,6 +274,8 @@ impl TrainRow {
             high: 8.0,
             seed: 1,
             epochs: 2,
+            variant: String::new(),
+            stopped_after: None,
             parameters: Some(85_000),
             train_accuracy: Some(0.985),
             validation_accuracy: Some(0.981),

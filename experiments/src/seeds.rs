@@ -39,6 +39,7 @@ impl Group {
             method,
             degree,
             ..
+            ..
         } = self;
         if method == EXACT {
             format!("{network}, {activation} itself")
@@ -48,7 +49,8 @@ impl Group {
     }
 }
 
-/// Groups in the order of the rows; one in which every training failed is left out.
+/// Groups in the order of the rows; one in which every training failed is left out. Variants of a recipe are no groups, and
+/// a training that was given up counts as failed.
 pub fn groups(rows: &[TrainRow]) -> Vec<Group> {
     let key = |row: &TrainRow| {
         let TrainRow {
@@ -63,14 +65,15 @@ pub fn groups(rows: &[TrainRow]) -> Vec<Group> {
             network, dataset, activation, method, row.degree, on, row.epochs,
         )
     };
-    let references: Vec<&TrainRow> = rows.iter().collect();
-    let keys = distinct(&references, |row| key(row));
+    let rows: Vec<&TrainRow> = rows.iter().filter(|row| row.variant.is_empty()).collect();
+    let keys = distinct(&rows, |row| key(row));
     keys.into_iter()
         .filter_map(|wanted| {
             let here = || rows.iter().filter(|row| key(row) == wanted);
-            let tests: Vec<f64> = here().filter_map(|row| row.test_accuracy).collect();
+            let whole = || here().filter(|row| row.stopped_after.is_none());
+            let tests: Vec<f64> = whole().filter_map(|row| row.test_accuracy).collect();
             let mean_of = |value: fn(&TrainRow) -> Option<f64>| {
-                here().filter_map(value).sum::<f64>() / tests.len() as f64
+                whole().filter(|row| row.test_accuracy.is_some()).filter_map(|row| value(row)).sum::<f64>() / tests.len() as f64
             };
             let mean = mean_of(|row| row.test_accuracy);
             let squares: f64 = tests.iter().map(|test| (test - mean).powi(2)).sum();
@@ -114,6 +117,8 @@ mod tests {
             high: 4.0,
             seed,
             epochs: 3,
+            variant: String::new(),
+            stopped_after: None,
             parameters: None,
             train_accuracy: None,
             validation_accuracy: test_accuracy,

@@ -11,11 +11,15 @@ use approx::{Activation, Interval};
 use cryptodl_network::{Artifact, Network, Nonlinearity, Provenance, zoo};
 use cryptodl_train::{EpochReport, Observer, Progress, Recipe, datasets, train};
 use indicatif::ProgressBar;
+use serde::Deserialize;
 use std::fs;
 use std::path::Path;
 
 /// In place of a method: the activation stays as it is, for comparison.
 pub const EXACT: &str = "exact";
+
+/// In place of a method: the activations of the network that the recipe's `start` names, each layer its own.
+pub const STARTED: &str = "start";
 
 /// What stands in the network's activations.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,26 @@ pub struct TrainPoint {
     pub dataset: String,
     pub stand_in: StandIn,
     pub recipe: Recipe,
+    /// Name of what a sweep changed in the recipe; empty if nothing.
+    pub variant: String,
+    /// When to give it up.
+    pub give_up: Option<GiveUp>,
+}
+
+/// When a training is hopeless.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GiveUp {
+    /// It is looked at after so many epochs, and after each one from there on.
+    pub after_epochs: usize,
+    /// It ends if the share of validation images that are classified right is below this.
+    pub below: f64,
+}
+
+impl GiveUp {
+    fn now(self, epochs: usize, validation_accuracy: f64) -> bool {
+        epochs >= self.after_epochs && validation_accuracy < self.below
+    }
 }
 
 impl StandIn {
@@ -66,7 +90,8 @@ impl TrainPoint {
             recipe,
             ..
         } = &artifact.provenance;
-        let learnable = artifact.network.activations().iter().any(|used| {
+        let used = artifact.network.activations();
+        let learnable = used.iter().any(|used| {
             matches!(
                 used,
                 Nonlinearity::Polynomial {
@@ -96,6 +121,8 @@ impl TrainPoint {
                 learnable,
             },
             recipe: serde_json::from_value(recipe.clone()).context("its recipe cannot be read")?,
+            variant: String::new(),
+            give_up: None,
         })
     }
 
@@ -120,6 +147,8 @@ impl TrainPoint {
             high: if exact { 0.0 } else { on.high() },
             seed: self.recipe.seed,
             epochs: self.recipe.epochs,
+            variant: self.variant.clone(),
+            stopped_after: None,
             parameters: None,
             train_accuracy: None,
             validation_accuracy: None,
@@ -131,12 +160,34 @@ impl TrainPoint {
 
     /// The network with the stand-in in place, for the brightness of its data set.
     pub fn network(&self) -> Result<Network> {
-        let mut network =
-            zoo::network(&self.network)?.with_activation(&self.stand_in.nonlinearity()?);
+        let mut network = if self.stand_in.method == STARTED {
+            self.started()?
+        } else {
+            zoo::network(&self.network)?.with_activation(&self.stand_in.nonlinearity()?)
+        };
         let normalisation = datasets::specification(&self.dataset)?.normalisation();
         // images of another kind are refused by training, which names both shapes
         if normalisation.mean.len() == network.input.channels {
             network.normalisation = normalisation;
+        }
+        Ok(network)
+    }
+
+    /// The network of the artifact to start from, its activations included.
+    fn started(&self) -> Result<Network> {
+        let Some(path) = &self.recipe.start else {
+            bail!(
+                "the method `{STARTED}` takes the polynomials of a trained network: name it with `start` in the recipe"
+            )
+        };
+        let network = Artifact::load(path)?.network;
+        if network.name != self.network {
+            bail!(
+                "`{}` holds the network `{}`, not `{}`",
+                path.display(),
+                network.name,
+                self.network
+            );
         }
         Ok(network)
     }
@@ -154,9 +205,12 @@ impl TrainPoint {
         let trained = train(
             &network,
             data,
-            &self.recipe,
+            &self.filled_recipe(),
             Some(checkpoint),
-            &mut Watch { bar: &bar },
+            &mut Watch {
+                bar: &bar,
+                give_up: self.give_up,
+            },
         );
         bar.finish_and_clear();
         let trained = trained?;
@@ -171,6 +225,7 @@ impl TrainPoint {
         artifact.provenance.commit = run.manifest.session().commit.clone().unwrap_or_default();
         artifact.provenance.created = manifest::now();
         let row = TrainRow {
+            stopped_after: (trained.epochs < self.recipe.epochs).then_some(trained.epochs),
             parameters: Some(network.parameters()?),
             train_accuracy: Some(trained.train_accuracy),
             validation_accuracy: Some(trained.validation_accuracy),
@@ -179,6 +234,15 @@ impl TrainPoint {
             ..self.row(run.id())
         };
         Ok((row, artifact))
+    }
+
+    /// The recipe, with the activation that polynomials replace gradually.
+    fn filled_recipe(&self) -> Recipe {
+        let mut recipe = self.recipe.clone();
+        if recipe.replacement > 0.0 || recipe.hermite {
+            recipe.replaced.get_or_insert(self.stand_in.activation);
+        }
+        recipe
     }
 
     /// Trains unless the table has the row, keeps the artifact at `save`, adds the row. Its error becomes a row if `keep_errors`.
@@ -258,12 +322,18 @@ pub fn recipe_from(file: Option<&Path>, pairs: &[String]) -> Result<Recipe> {
     knobs.try_into().context("the recipe cannot be read")
 }
 
-/// Shows training on a bar.
+/// Shows training on a bar, and ends a hopeless one.
 struct Watch<'a> {
     bar: &'a ProgressBar,
+    give_up: Option<GiveUp>,
 }
 
 impl Observer for Watch<'_> {
+    fn stops(&mut self, epochs: usize, validation_accuracy: f64) -> bool {
+        self.give_up
+            .is_some_and(|give_up| give_up.now(epochs, validation_accuracy))
+    }
+
     fn step(&mut self, at: &Progress) {
         let done = (at.epoch - 1) as f64 + at.step as f64 / at.steps as f64;
         progress::set_share(self.bar, done / at.epochs as f64);
@@ -333,6 +403,8 @@ mod tests {
                 learnable: false,
             },
             recipe: Recipe::default(),
+            variant: String::new(),
+            give_up: None,
         };
         let means = |network, dataset| {
             point(network, dataset)
@@ -370,6 +442,8 @@ mod tests {
             dataset: "mnist".to_string(),
             stand_in,
             recipe,
+            variant: String::new(),
+            give_up: None,
         };
         let provenance = Provenance {
             dataset: "mnist".to_string(),
@@ -387,5 +461,15 @@ mod tests {
             provenance,
         };
         assert_eq!(TrainPoint::of(&artifact).unwrap(), point);
+    }
+
+    #[test]
+    fn a_hopeless_training_is_given_up_from_its_epoch_on() {
+        let give_up = GiveUp {
+            after_epochs: 2,
+            below: 0.5,
+        };
+        assert!(!give_up.now(1, 0.1) && give_up.now(2, 0.1) && give_up.now(3, 0.49));
+        assert!(!give_up.now(2, 0.5));
     }
 }

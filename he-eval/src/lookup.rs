@@ -180,7 +180,10 @@ impl Walk {
                 self.steps.push(match nonlinearity {
                     Nonlinearity::Exact(activation) => Step::Exact(*activation),
                     Nonlinearity::Polynomial { polynomial, .. } => {
-                        Step::Polynomial(polynomial.clone())
+                        Step::Polynomials(vec![polynomial.clone(); after.channels])
+                    }
+                    Nonlinearity::Channels { polynomials, .. } => {
+                        Step::Polynomials(polynomials.clone())
                     }
                 });
             }

@@ -38,6 +38,16 @@ pub enum LowerError {
         /// Index in the network.
         layer: usize,
     },
+    /// Polynomials of each channel's own that would have to be evaluated in their own basis.
+    #[error(
+        "the polynomials of layer {layer} have degree {degree}, one for each channel: train them with a degree of at most 4, or one for all channels"
+    )]
+    ChannelDegree {
+        /// Index in the network.
+        layer: usize,
+        /// The highest of their degrees.
+        degree: usize,
+    },
     /// A tensor the network needs is not in the artifact.
     #[error("the artifact has no tensor `{name}`: train the network again")]
     MissingTensor {
@@ -207,42 +217,74 @@ impl Lowering {
         self.ensure_stage(index);
         let stage = self.stage.as_mut().expect("opened above");
         let channels = stage.output.channels;
-        let operation = match nonlinearity {
-            Nonlinearity::Exact(activation) => Operation::Function(Function::Exact(*activation)),
-            Nonlinearity::Polynomial { polynomial, .. } => match polynomial.degree() {
-                0 => return Err(LowerError::ConstantActivation { layer: index }),
-                1 => {
-                    let c = polynomial.to_monomial();
-                    stage.then(&Affine::uniform(channels, c[1], c[0]));
-                    self.distribution = None;
-                    return Ok(());
-                }
-                2..=4 => {
-                    let monic =
-                        Monic::new(polynomial).ok_or(LowerError::Leading { layer: index })?;
-                    stage.then(&Affine::uniform(channels, 1.0, monic.shift));
-                    let typical = self.distribution.take().map_or_else(Vec::new, |known| {
-                        let channels = known.scale.iter().zip(&known.shift);
-                        channels
-                            .map(|(deviation, mean)| deviation.hypot(mean + monic.shift))
-                            .collect()
-                    });
-                    let power = Power {
-                        degree: polynomial.degree(),
-                        lower: vec![monic.lower; channels],
-                        positions: stage.output.height * stage.output.width,
-                        typical,
-                    };
-                    self.emit_stage();
-                    self.affine = Affine::uniform(channels, monic.factor, monic.constant);
-                    self.push(index, Operation::Power(power));
-                    return Ok(());
-                }
-                _ => Operation::Function(Function::Polynomial(polynomial.clone())),
-            },
+        let polynomials = match nonlinearity {
+            Nonlinearity::Exact(activation) => {
+                self.emit_stage();
+                self.push(index, Operation::Function(Function::Exact(*activation)));
+                return Ok(());
+            }
+            Nonlinearity::Polynomial { polynomial, .. } => std::slice::from_ref(polynomial),
+            Nonlinearity::Channels { polynomials, .. } => polynomials,
         };
-        self.emit_stage();
-        self.push(index, operation);
+        // one polynomial stands for all channels, or each has its own
+        let each = |value: &dyn Fn(&Polynomial) -> f64| -> Vec<f64> {
+            (0..channels)
+                .map(|channel| value(&polynomials[channel % polynomials.len()]))
+                .collect()
+        };
+        match polynomials.iter().map(Polynomial::degree).max() {
+            None | Some(0) => return Err(LowerError::ConstantActivation { layer: index }),
+            Some(1) => {
+                stage.then(&Affine {
+                    scale: each(&|p| p.to_monomial()[1]),
+                    shift: each(&|p| p.to_monomial()[0]),
+                });
+                self.distribution = None;
+                return Ok(());
+            }
+            Some(degree @ 2..=4) => {
+                let monics: Vec<Monic> = (0..channels)
+                    .map(|channel| &polynomials[channel % polynomials.len()])
+                    .map(|polynomial| Monic::new(polynomial, degree))
+                    .collect::<Option<_>>()
+                    .ok_or(LowerError::Leading { layer: index })?;
+                let part = |value: fn(&Monic) -> f64| monics.iter().map(value).collect::<Vec<_>>();
+                stage.then(&Affine {
+                    scale: vec![1.0; channels],
+                    shift: part(|monic| monic.shift),
+                });
+                let typical = self.distribution.take().map_or_else(Vec::new, |known| {
+                    let channels = known.scale.iter().zip(&known.shift).zip(&monics);
+                    channels
+                        .map(|((deviation, mean), monic)| deviation.hypot(mean + monic.shift))
+                        .collect()
+                });
+                let power = Power {
+                    degree,
+                    lower: monics.iter().map(|monic| monic.lower.clone()).collect(),
+                    positions: stage.output.height * stage.output.width,
+                    typical,
+                };
+                self.emit_stage();
+                self.affine = Affine {
+                    scale: part(|monic| monic.factor),
+                    shift: part(|monic| monic.constant),
+                };
+                self.push(index, Operation::Power(power));
+                return Ok(());
+            }
+            Some(degree) => {
+                let [polynomial] = polynomials else {
+                    return Err(LowerError::ChannelDegree {
+                        layer: index,
+                        degree,
+                    });
+                };
+                let function = Function::Polynomial(polynomial.clone());
+                self.emit_stage();
+                self.push(index, Operation::Function(function));
+            }
+        }
         Ok(())
     }
 
@@ -272,10 +314,10 @@ struct Monic {
 }
 
 impl Monic {
-    fn new(polynomial: &Polynomial) -> Option<Self> {
-        let degree = polynomial.degree();
+    /// None if the polynomial is of a lower degree, or nearly so.
+    fn new(polynomial: &Polynomial, degree: usize) -> Option<Self> {
         let mut c = polynomial.to_monomial();
-        c.truncate(degree + 1);
+        c.resize(degree + 1, 0.0);
         let factor = c[degree];
         let shift = c[degree - 1] / (degree as f64 * factor);
         // Taylor shift by Horner: the coefficients of p(y - shift) in powers of y.

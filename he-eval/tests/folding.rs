@@ -71,6 +71,11 @@ fn reference(artifact: &Artifact, image: &[u8]) -> Vec<f64> {
             Layer::Activation(Nonlinearity::Polynomial { polynomial, .. }) => {
                 x.iter().map(|&v| polynomial.eval(v)).collect()
             }
+            Layer::Activation(Nonlinearity::Channels { polynomials, .. }) => {
+                let positions = shape.height * shape.width;
+                let own = |i: usize| &polynomials[i / positions];
+                x.iter().enumerate().map(|(i, &v)| own(i).eval(v)).collect()
+            }
             Layer::Quantise { levels, low, high } => {
                 let step = (high - low) / f64::from(levels - 1);
                 let round = |v: f64| low + step * ((v.clamp(*low, *high) - low) / step).round();
@@ -372,4 +377,48 @@ fn a_constant_activation_is_refused() {
         error.to_string().contains("layer 2 is a constant"),
         "{error}"
     );
+}
+
+/// Two channels with polynomials of their own behind a convolution, then a dense layer.
+fn channels(coefficients: [&[f64]; 2]) -> Artifact {
+    let of = |coefficients: &[f64]| match polynomial(coefficients) {
+        Layer::Activation(Nonlinearity::Polynomial { polynomial, .. }) => polynomial,
+        other => panic!("{other:?} is no polynomial"),
+    };
+    let mut network = common::small(&[0.7, 1.9, 0.8]);
+    network.layers[2] = Layer::Activation(Nonlinearity::Channels {
+        polynomials: coefficients.map(of).to_vec(),
+        learnable: true,
+    });
+    artifact(network, 3)
+}
+
+#[test]
+fn channels_keep_polynomials_of_their_own() {
+    let pairs: [[&[f64]; 2]; 4] = [
+        [&[0.1, 1.5], &[0.3, -0.7]],
+        [&[0.7, 1.9, 0.8], &[-0.2, 0.4, 1.1]],
+        [&[0.7, 1.9, 0.8, 0.3], &[-0.2, 0.4, 1.1, -0.5]],
+        [&[0.7, 1.9, 0.8, 0.3, 0.2], &[-0.2, 0.4, 1.1, 0.0, 0.6]],
+    ];
+    for pair in pairs {
+        let artifact = channels(pair);
+        let graph = lower(&artifact).unwrap();
+        for image in pixels(&artifact.network, 3, 9).chunks(graph.inputs) {
+            let (got, expected) = (folded(&graph, image), reference(&artifact, image));
+            let size = expected.iter().fold(1.0, |a: f64, v| a.max(v.abs()));
+            for (a, b) in got.iter().zip(&expected) {
+                // as in `folding_changes_nothing`
+                assert!((a - b).abs() < 1e-9 * size, "{pair:?}: {a} is not {b}");
+            }
+        }
+    }
+    let error = lower(&channels([&[0.7, 1.9, 0.8], &[0.2, 0.4, 0.0]])).unwrap_err();
+    assert!(error.to_string().contains("leading coefficient"), "{error}");
+    let high: [&[f64]; 2] = [
+        &[0.7, 1.9, 0.8, 0.3, 0.2, 0.1],
+        &[0.2, 0.4, 0.1, 0.1, 0.1, 0.3],
+    ];
+    let error = lower(&channels(high)).unwrap_err();
+    assert!(error.to_string().contains("degree of at most 4"), "{error}");
 }

@@ -25,6 +25,19 @@ pub(crate) struct State {
     pub train_s: f64,
 }
 
+impl State {
+    /// Before the first step.
+    pub(crate) fn first(weights: Vec<Tensor<2>>) -> Self {
+        Self {
+            averages: weights.clone(),
+            memory: Memory::new(&weights),
+            weights,
+            epochs: 0,
+            train_s: 0.0,
+        }
+    }
+}
+
 /// What a checkpoint must agree on with the training that resumes it.
 pub(crate) fn identity(
     model: &Model,

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cryptodl_network::Artifact;
 
 /// Images that are evaluated together.
-const BATCH: usize = 500;
+pub(crate) const BATCH: usize = 500;
 
 /// Logits of the first `limit` images (of all without a limit), one row an image, computed with Burn in 32 bits.
 ///

@@ -9,7 +9,9 @@
 //! of that one are sums of shifted filters, which is one small product; and 2×2 means of 5×5 windows then take 36
 //! products in place of 100. [`Kernels::Fused`] does so wherever it saves products.
 
-use crate::kernels::normalise::{Channel, Pointwise, Treatment};
+use crate::Penalty;
+use crate::blend::Blend;
+use crate::kernels::normalise::{Channel, Pointwise, STEEPEST, Treatment};
 use crate::kernels::windows::Windows;
 use crate::kernels::{Kernels, operators};
 use crate::model::values;
@@ -19,6 +21,9 @@ use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cryptodl_network::{BATCH_NORM_EPSILON, Layer, Shape};
 use std::sync::Arc;
+use stock::{places, pool_rows, rows, stock_convolution};
+
+mod stock;
 
 /// Where the inputs of activations should stay, and what it costs if they do not.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,8 @@ pub(crate) struct Boundary {
     pub at: f64,
     /// Weight in the loss.
     pub weight: f64,
+    /// What is beyond goes through this.
+    pub penalty: Penalty,
 }
 
 /// A layer, or a few of them, with the positions of its parameters.
@@ -45,10 +52,9 @@ pub(crate) enum Module {
     /// Gamma, beta, mean and variance follow each other.
     BatchNorm {
         gamma: usize,
-        channels: usize,
         kernels: Kernels,
         /// The activation behind it, if it is part of this module.
-        activation: Option<Pointwise>,
+        activation: Option<Nonlinear>,
     },
     MeanPool {
         view: View,
@@ -149,7 +155,6 @@ impl<'a> Builder<'a> {
             }
             Layer::BatchNorm => self.modules.push(Module::BatchNorm {
                 gamma: first,
-                channels: input.channels,
                 kernels: self.kernels,
                 activation: None,
             }),
@@ -167,13 +172,13 @@ impl<'a> Builder<'a> {
             }
             Layer::Activation(_) => {
                 let nonlinear = nonlinear.expect("given for every activation");
-                let pointwise = nonlinear.pointwise();
+                let fits = nonlinear.pointwise(None).is_some();
                 match self.modules.last_mut() {
                     Some(Module::BatchNorm {
                         kernels: Kernels::Fused,
                         activation: activation @ None,
                         ..
-                    }) if pointwise.is_some() => *activation = pointwise,
+                    }) if fits => *activation = Some(nonlinear),
                     _ => self.modules.push(Module::Activation(nonlinear)),
                 }
             }
@@ -262,6 +267,9 @@ pub(crate) struct Running<'a> {
     weights: &'a [Tensor<2>],
     training: Option<Boundary>,
     precision: Precision,
+    blend: Option<Blend>,
+    /// Is shown the inputs of each activation, layer by layer.
+    pub watch: Option<&'a mut dyn FnMut(&Tensor<2>)>,
     pub excess: Option<Tensor<1>>,
     pub statistics: Vec<(usize, Tensor<2>)>,
 }
@@ -272,14 +280,22 @@ impl<'a> Running<'a> {
         weights: &'a [Tensor<2>],
         training: Option<Boundary>,
         precision: Precision,
+        blend: Option<Blend>,
     ) -> Self {
         Self {
             weights,
             training,
             precision,
+            blend,
+            watch: None,
             excess: None,
             statistics: Vec::new(),
         }
+    }
+
+    /// Whether it is for training.
+    pub(crate) fn is_training(&self) -> bool {
+        self.training.is_some()
     }
 
     /// What comes out of a module. `skipped` tells whether the bias at a position need not be added.
@@ -343,11 +359,10 @@ impl<'a> Running<'a> {
             }
             Module::BatchNorm {
                 gamma,
-                channels,
                 kernels,
                 activation,
             } => match kernels {
-                Kernels::Stock => self.stock_norm(x, *gamma, *channels),
+                Kernels::Stock => self.stock_norm(x, *gamma),
                 Kernels::Fused => self.fused_norm(x, *gamma, activation.as_ref()),
             },
             Module::MeanPool { view } => match view {
@@ -361,14 +376,33 @@ impl<'a> Running<'a> {
                     windows.mean_dim(0).reshape([outputs, batch])
                 }
             },
-            Module::Activation(nonlinear) => {
-                if let Some(boundary) = self.training {
-                    let beyond = burn::tensor::activation::relu(x.clone().abs() - boundary.at);
-                    self.add_excess((beyond.clone() * beyond).mean());
-                }
-                nonlinear.apply(x, weights)
-            }
+            Module::Activation(nonlinear) => self.activate(x, nonlinear),
             Module::Quantise { levels, low, high } => rounded(x, *levels, *low, *high),
+        }
+    }
+
+    fn activate(&mut self, x: Tensor<2>, nonlinear: &Nonlinear) -> Tensor<2> {
+        if let Some(watch) = &mut self.watch {
+            watch(&x);
+        }
+        if let Some(boundary) = self.training {
+            let beyond = burn::tensor::activation::relu(x.clone().abs() - boundary.at);
+            let punished = match boundary.penalty {
+                Penalty::Square => beyond.clone() * beyond,
+                Penalty::Exponential => {
+                    let near = beyond.clone().clamp_max(f64::from(STEEPEST));
+                    near.clone().exp() * (beyond - near + 1.0) - 1.0
+                }
+            };
+            self.add_excess(punished.mean());
+        }
+        match nonlinear {
+            Nonlinear::Hermite(hermite) => hermite.apply(&x, |mean, term| {
+                let channels = self.weights[mean].dims()[1];
+                let one = Tensor::ones([channels], &term.device());
+                self.stock_norm_at(term, one.clone(), one * 0.0, mean)
+            }),
+            _ => nonlinear.apply(x, self.weights, self.blend),
         }
     }
 
@@ -383,18 +417,30 @@ impl<'a> Running<'a> {
         self.weights[position].clone().squeeze_dim(0)
     }
 
-    fn stock_norm(&mut self, x: Tensor<2>, gamma: usize, channels: usize) -> Tensor<2> {
-        let [features, batch] = x.dims();
-        let values: Tensor<3> = x.reshape([1, channels, features / channels * batch]);
+    fn stock_norm(&mut self, x: Tensor<2>, gamma: usize) -> Tensor<2> {
         let (scale, shift) = (self.vector(gamma), self.vector(gamma + 1));
+        self.stock_norm_at(x, scale, shift, gamma + 2)
+    }
+
+    /// The running mean is at a position of the weights, the variance behind it.
+    fn stock_norm_at(
+        &mut self,
+        x: Tensor<2>,
+        scale: Tensor<1>,
+        shift: Tensor<1>,
+        mean: usize,
+    ) -> Tensor<2> {
+        let [features, batch] = x.dims();
+        let [channels] = scale.dims();
+        let values: Tensor<3> = x.reshape([1, channels, features / channels * batch]);
         let normed = if self.training.is_some() {
             let normed = batch_norm_train(values, scale, shift, BATCH_NORM_EPSILON);
-            self.statistics.push((gamma + 2, normed.mean.unsqueeze()));
+            self.statistics.push((mean, normed.mean.unsqueeze()));
             self.statistics
-                .push((gamma + 3, normed.variance.unsqueeze()));
+                .push((mean + 1, normed.variance.unsqueeze()));
             normed.output
         } else {
-            let (mean, variance) = (self.vector(gamma + 2), self.vector(gamma + 3));
+            let (mean, variance) = (self.vector(mean), self.vector(mean + 1));
             batch_norm(values, scale, shift, mean, variance, BATCH_NORM_EPSILON)
         };
         normed.reshape([features, batch])
@@ -404,11 +450,20 @@ impl<'a> Running<'a> {
         &mut self,
         x: Tensor<2>,
         gamma: usize,
-        activation: Option<&Pointwise>,
+        activation: Option<&Nonlinear>,
     ) -> Tensor<2> {
+        let pointwise = activation.map(|activation| activation.pointwise(self.blend));
+        if let Some(activation) = activation
+            && (pointwise == Some(None) || self.watch.is_some())
+        {
+            // the kernel does not know this blend, or keeps to itself what is to be seen
+            let x = self.fused_norm(x, gamma, None);
+            return self.activate(x, activation);
+        }
         let boundary = self.training.filter(|_| activation.is_some());
         let treatment = Treatment {
-            pointwise: activation.cloned().unwrap_or(Pointwise::Identity),
+            pointwise: pointwise.flatten().unwrap_or(Pointwise::Identity),
+            penalty: boundary.map_or(Penalty::Square, |boundary| boundary.penalty),
             epsilon: BATCH_NORM_EPSILON as f32,
             boundary: boundary.map_or(0.0, |boundary| boundary.at as f32),
             boundary_weight: boundary.map_or(0.0, |boundary| boundary.weight as f32),
@@ -448,59 +503,6 @@ fn rounded(x: Tensor<2>, levels: u32, low: f64, high: f64) -> Tensor<2> {
     }
     // What is added and taken away again may cost the last bit: training alone pays it.
     inside + (nearest - value).autodiff()
-}
-
-fn stock_convolution(
-    mut x: Tensor<2>,
-    filters: Tensor<2>,
-    rows: &Tensor<1, Int>,
-    padded: bool,
-) -> Tensor<2> {
-    let batch = x.dims()[1];
-    if padded {
-        let zeros = Tensor::zeros([1, batch], &x.device());
-        x = Tensor::cat(vec![x, zeros], 0);
-    }
-    let [out, taps] = filters.dims();
-    let positions = rows.dims()[0] / taps;
-    let patches = x.select(0, rows.clone()).reshape([taps, positions * batch]);
-    filters.matmul(patches).reshape([out * positions, batch])
-}
-
-/// For each place `(channel, y, x)` of a window, for each position of the output: which value of the input lies there.
-/// Padding is numbered as the value behind the last one.
-fn places(input: Shape, output: Shape, kernel: usize, stride: usize, padding: usize) -> Vec<usize> {
-    let windows = Windows::new(input, output, kernel, stride, padding);
-    (0..windows.taps())
-        .flat_map(|tap| (0..windows.positions).map(move |position| (tap, position)))
-        .map(|(tap, position)| windows.row(tap, position).unwrap_or(input.len()))
-        .collect()
-}
-
-fn pool_rows(input: Shape, output: Shape, kernel: usize, stride: usize, device: &Device) -> View {
-    let window = kernel * kernel;
-    let places = places(input, output, kernel, stride, 0);
-    let positions = output.height * output.width;
-    let by_window = (0..window).flat_map(|place| {
-        let (channels, places) = (0..input.channels, &places);
-        channels.flat_map(move |channel| {
-            places[(channel * window + place) * positions..][..positions]
-                .iter()
-                .copied()
-        })
-    });
-    View::Rows {
-        rows: Box::new(rows(by_window.collect(), device)),
-        padded: false,
-        window,
-    }
-}
-
-/// Row numbers as a tensor.
-fn rows(places: Vec<usize>, device: &Device) -> Tensor<1, Int> {
-    let places: Vec<i32> = places.into_iter().map(|place| place as i32).collect();
-    let length = places.len();
-    Tensor::from_data(TensorData::new(places, [length]), device)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@
 //! | [`Recipe`] | every knob of training |
 //! | [`train`] | training with checkpoints and resume |
 //! | [`logits`] | evaluation of a trained network |
+//! | [`diagnosis`] | what reaches the activations of a trained network |
 //! | [`speed`] | single steps of training, to be timed |
 //!
 //! # Reproducibility
@@ -34,10 +35,13 @@
 
 mod augment;
 mod batches;
+mod blend;
 mod checkpoint;
 pub mod datasets;
+pub mod diagnosis;
 mod evaluation;
 mod grid;
+mod hermite;
 mod kernels;
 mod layers;
 mod model;
@@ -46,13 +50,14 @@ mod optimiser;
 mod random;
 mod recipe;
 pub mod speed;
+mod start;
 mod step;
 mod teacher;
 mod training;
 
 pub use evaluation::{accuracy, logits};
 pub use kernels::Kernels;
-pub use recipe::{Optimiser, Precision, Recipe};
+pub use recipe::{Clipping, Coefficients, Optimiser, Penalty, Precision, Recipe, Schedule};
 pub use training::{EpochReport, Observer, Progress, Silent, Trained, train};
 
 use std::path::PathBuf;
@@ -70,6 +75,14 @@ pub enum TrainError {
     /// The teacher cannot be used.
     #[error("teacher `{}` {reason}", path.display())]
     Teacher {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The trained network to begin from cannot be used.
+    #[error("start `{}` {reason}", path.display())]
+    Start {
         /// Its file.
         path: PathBuf,
         /// Why not.

@@ -6,11 +6,14 @@
 //! Values between layers are `[features, batch]`: the batch comes last. What each layer does is in [`crate::layers`].
 
 use crate::TrainError;
+use crate::blend::Blend;
+use crate::hermite::Hermite;
 use crate::kernels::Kernels;
 use crate::layers::{Boundary, Builder, Module, Running};
 use crate::nonlinearity::Nonlinear;
 use crate::random::Random;
 use crate::recipe::Precision;
+use approx::Activation;
 use burn::tensor::{Device, Tensor, TensorData};
 use cryptodl_network::{Layer, Network, NetworkError, Nonlinearity, Shape, Tensor as Stored};
 use std::collections::BTreeMap;
@@ -41,6 +44,11 @@ pub(crate) struct Parameter {
 }
 
 impl Parameter {
+    /// Whether it is the gamma or beta of a batch norm.
+    pub(crate) fn is_of_batch_norm(&self) -> bool {
+        matches!(kind(&self.name), "gamma" | "beta")
+    }
+
     /// Rows and columns in memory.
     fn sides(&self) -> [usize; 2] {
         match self.shape.split_first() {
@@ -83,6 +91,16 @@ impl Model {
         kernels: Kernels,
         device: &Device,
     ) -> Result<Self, NetworkError> {
+        Self::with_series(network, kernels, None, device)
+    }
+
+    /// The same; where an activation is named, its Hermite series stands in place of each polynomial, of equal degree.
+    pub(crate) fn with_series(
+        network: &Network,
+        kernels: Kernels,
+        series: Option<Activation>,
+        device: &Device,
+    ) -> Result<Self, NetworkError> {
         network.validate()?;
         let mut parameters = Vec::new();
         let mut builder = Builder::new(kernels, device);
@@ -101,11 +119,27 @@ impl Model {
                 });
             }
             let nonlinear = match layer {
-                Layer::Activation(nonlinearity) => Some(Nonlinear::new(nonlinearity, first)),
+                Layer::Activation(nonlinearity) => {
+                    Some(match (series, nonlinearity.polynomial()) {
+                        (Some(activation), Some(polynomial)) => Nonlinear::Hermite(Hermite::new(
+                            activation,
+                            polynomial.degree(),
+                            first,
+                            polynomial.interval(),
+                        )),
+                        _ => Nonlinear::new(nonlinearity, first),
+                    })
+                }
                 _ => None,
             };
-            if let Some(coefficients) = nonlinear.as_ref().and_then(Nonlinear::learnable) {
-                let shape = vec![coefficients.len()];
+            if let Some(Nonlinear::Hermite(hermite)) = &nonlinear {
+                parameters.extend(hermite.names().map(|name| Parameter {
+                    name: format!("{prefix}{name}"),
+                    shape: vec![input.channels],
+                    role: Role::Statistic,
+                }));
+            }
+            if let Some((shape, _)) = nonlinear.as_ref().and_then(Nonlinear::learnable) {
                 parameters.push(Parameter {
                     name: format!("{prefix}coefficients"),
                     shape,
@@ -136,7 +170,7 @@ impl Model {
 
     /// First weights: rows of length about 1, gammas and variances 1, coefficients as fitted, all else 0.
     pub(crate) fn initial(&self, seed: u64, device: &Device) -> Vec<Tensor<2>> {
-        let coefficients: BTreeMap<&str, &[f64]> = self.coefficients().collect();
+        let coefficients: BTreeMap<&str, Vec<f64>> = self.coefficients().collect();
         let weights = self
             .parameters
             .iter()
@@ -171,13 +205,17 @@ impl Model {
         // An artifact keeps trained coefficients in the polynomials of its network.
         for (name, coefficients) in self.coefficients() {
             let data: Vec<f32> = coefficients.iter().map(|c| *c as f32).collect();
-            tensors.insert(
-                name.to_owned(),
-                Stored {
-                    shape: vec![data.len()],
-                    data,
-                },
-            );
+            let shape = vec![data.len()];
+            tensors.insert(name.to_owned(), Stored { shape, data });
+        }
+        // Terms of a series have no statistics yet: they begin as those of a standard normal distribution.
+        for Parameter { name, shape, .. } in &self.parameters {
+            if name.contains(".hermite") {
+                let value = if kind(name) == "variance" { 1.0 } else { 0.0 };
+                let data = vec![value; shape.iter().product()];
+                let shape = shape.clone();
+                tensors.insert(name.clone(), Stored { shape, data });
+            }
         }
         self.restored(&tensors, device)
     }
@@ -200,15 +238,18 @@ impl Model {
     }
 
     /// Name and fitted values of the coefficients of each learnable polynomial.
-    fn coefficients(&self) -> impl Iterator<Item = (&str, &[f64])> {
+    fn coefficients(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
+        self.nonlinearities().filter_map(|nonlinear| {
+            let position = nonlinear.position()?;
+            let (_, fitted) = nonlinear.learnable()?;
+            Some((self.parameters[position].name.as_str(), fitted))
+        })
+    }
+
+    /// The activations that are modules of their own, which all of those with weights are.
+    fn nonlinearities(&self) -> impl Iterator<Item = &Nonlinear> {
         self.modules.iter().filter_map(|module| match module {
-            Module::Activation(nonlinear) => {
-                let position = nonlinear.position()?;
-                Some((
-                    self.parameters[position].name.as_str(),
-                    nonlinear.learnable()?,
-                ))
-            }
+            Module::Activation(nonlinear) => Some(nonlinear),
             _ => None,
         })
     }
@@ -235,47 +276,68 @@ impl Model {
         let mut network = self.network.clone();
         for (index, layer) in network.layers.iter_mut().enumerate() {
             let name = format!("layers.{index}.coefficients");
-            if let (Layer::Activation(Nonlinearity::Polynomial { polynomial, .. }), Some(trained)) =
-                (layer, tensors.remove(&name))
-            {
-                let coefficients = trained.data.iter().map(|c| f64::from(*c)).collect();
-                // Coefficients that are not finite would have stopped training before.
-                if let Ok(trained) =
-                    approx::Polynomial::new(coefficients, polynomial.basis(), polynomial.interval())
-                {
-                    *polynomial = trained;
-                }
+            if let (Layer::Activation(used), Some(trained)) = (layer, tensors.remove(&name)) {
+                let coefficients: Vec<f64> = trained.data.iter().map(|c| f64::from(*c)).collect();
+                set_coefficients(used, &coefficients);
             }
         }
+        let folded = self
+            .nonlinearities()
+            .filter_map(|nonlinear| match nonlinear {
+                Nonlinear::Hermite(hermite) => Some(hermite.folded(weights)),
+                _ => None,
+            });
+        // With a series, every polynomial of the network is one.
+        let used = network.layers.iter_mut().filter_map(|layer| match layer {
+            Layer::Activation(used) if used.polynomial().is_some() => Some(used),
+            _ => None,
+        });
+        for (used, folded) in used.zip(folded) {
+            if let Some(folded) = folded {
+                *used = folded;
+            }
+        }
+        tensors.retain(|name, _| !name.contains(".hermite"));
         (network, tensors)
     }
 
     /// Logits `[batch, classes]` of input values `[batch, features]`, with running statistics.
     pub(crate) fn infer(&self, weights: &[Tensor<2>], input: Tensor<2>) -> Tensor<2> {
-        self.run(weights, input, None).logits
+        self.run(Running::new(weights, None, Precision::Single, None), input)
+            .logits
     }
 
-    /// The same with the statistics of the batch.
+    /// The same with the statistics of the batch, and activations mixed as `blend` says.
     pub(crate) fn train(
         &self,
         weights: &[Tensor<2>],
         input: Tensor<2>,
         boundary: Boundary,
+        blend: Option<Blend>,
     ) -> Pass {
-        self.run(weights, input, Some(boundary))
+        let pass = Running::new(weights, Some(boundary), self.precision, blend);
+        self.run(pass, input)
     }
 
-    fn run(&self, weights: &[Tensor<2>], input: Tensor<2>, training: Option<Boundary>) -> Pass {
-        let precision = match training {
-            Some(_) => self.precision,
-            None => Precision::Single,
-        };
-        let mut pass = Running::new(weights, training, precision);
+    /// As [`Model::infer`]; `seen` is shown the inputs `[features, batch]` of each activation, first layer first.
+    pub(crate) fn watch(
+        &self,
+        weights: &[Tensor<2>],
+        input: Tensor<2>,
+        seen: &mut dyn FnMut(&Tensor<2>),
+    ) {
+        let mut pass = Running::new(weights, None, Precision::Single, None);
+        pass.watch = Some(seen);
+        self.run(pass, input);
+    }
+
+    fn run(&self, mut pass: Running<'_>, input: Tensor<2>) -> Pass {
+        let training = pass.is_training();
         let mut x = input.transpose(); // [features, batch] from here on
         for module in &self.modules {
             x = pass.apply(module, x, |position| {
                 // A bias that stays 0 need not be added while training.
-                training.is_some() && self.parameters[position].role == Role::Fixed
+                training && self.parameters[position].role == Role::Fixed
             });
         }
         Pass {
@@ -293,6 +355,23 @@ impl Model {
     /// The network as it was given.
     pub(crate) fn network(&self) -> &Network {
         &self.network
+    }
+}
+
+/// Puts trained coefficients into the polynomials of an activation. Numbers that are not finite, which would have
+/// stopped training before, change nothing.
+fn set_coefficients(used: &mut Nonlinearity, coefficients: &[f64]) {
+    let polynomials = match used {
+        Nonlinearity::Exact(_) => return,
+        Nonlinearity::Polynomial { polynomial, .. } => std::slice::from_mut(polynomial),
+        Nonlinearity::Channels { polynomials, .. } => polynomials.as_mut_slice(),
+    };
+    let length = coefficients.len() / polynomials.len();
+    for (polynomial, trained) in polynomials.iter_mut().zip(coefficients.chunks(length)) {
+        let (basis, interval) = (polynomial.basis(), polynomial.interval());
+        if let Ok(trained) = approx::Polynomial::new(trained.to_vec(), basis, interval) {
+            *polynomial = trained;
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Activations and the polynomials in their place, on tensors.
 
+use crate::blend::Blend;
+use crate::hermite::Hermite;
 use crate::kernels::normalise::Pointwise;
 use approx::{Activation, Basis, Interval, Polynomial};
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Tensor, TensorData, activation};
 use cryptodl_network::Nonlinearity;
 
 /// Up to this degree, powers of `x` are accurate enough in 32 bits and need the fewest passes over memory.
@@ -13,13 +15,20 @@ pub(crate) enum Nonlinear {
     /// The activation itself.
     Exact(Activation),
     /// `c_0 + x (c_1 + x (c_2 + …))` with constant coefficients.
-    Horner(Vec<f64>),
+    Horner(Vec<f64>, Interval),
     /// `Σ c_k P_k`, by the three-term recurrence of the basis.
     Series {
         polynomial: Polynomial,
         /// Position of the coefficients among the weights, if they are learned.
         position: Option<usize>,
     },
+    /// The same with coefficients of each channel's own, `[channels, degree + 1]`.
+    Channels {
+        polynomials: Vec<Polynomial>,
+        position: Option<usize>,
+    },
+    /// `c_0 + Σ c_k · norm(h_k(z))`, see [`crate::hermite`].
+    Hermite(Hermite),
 }
 
 impl Nonlinear {
@@ -33,7 +42,7 @@ impl Nonlinear {
             } if polynomial.degree() <= HORNER_DEGREE => {
                 let mut powers = polynomial.to_monomial();
                 powers.truncate(polynomial.degree() + 1);
-                Self::Horner(powers)
+                Self::Horner(powers, polynomial.interval())
             }
             Nonlinearity::Polynomial {
                 polynomial,
@@ -42,48 +51,112 @@ impl Nonlinear {
                 polynomial: polynomial.clone(),
                 position: learnable.then_some(position),
             },
+            Nonlinearity::Channels {
+                polynomials,
+                learnable,
+            } => Self::Channels {
+                polynomials: polynomials.clone(),
+                position: learnable.then_some(position),
+            },
         }
     }
 
-    /// First values of the coefficients, if they are learned.
-    pub(crate) fn learnable(&self) -> Option<&[f64]> {
+    /// Shape and first values of the coefficients, if they are learned.
+    pub(crate) fn learnable(&self) -> Option<(Vec<usize>, Vec<f64>)> {
+        self.position()?;
         match self {
-            Self::Series {
-                polynomial,
-                position: Some(_),
-            } => Some(polynomial.coefficients()),
-            _ => None,
+            Self::Series { polynomial, .. } => {
+                let coefficients = polynomial.coefficients();
+                Some((vec![coefficients.len()], coefficients.to_vec()))
+            }
+            Self::Channels { polynomials, .. } => {
+                let each = polynomials.iter().map(Polynomial::coefficients);
+                let shape = vec![polynomials.len(), polynomials[0].coefficients().len()];
+                Some((shape, each.flatten().copied().collect()))
+            }
+            Self::Exact(_) | Self::Horner(..) | Self::Hermite(_) => None,
         }
     }
 
     /// Position of the coefficients among the weights, if they are learned.
     pub(crate) fn position(&self) -> Option<usize> {
-        if let Self::Series { position, .. } = self {
-            *position
-        } else {
-            None
+        match self {
+            Self::Series { position, .. } | Self::Channels { position, .. } => *position,
+            Self::Exact(_) | Self::Horner(..) | Self::Hermite(_) => None,
+        }
+    }
+
+    /// The interval of the fit; none for an activation itself.
+    fn interval(&self) -> Option<Interval> {
+        match self {
+            Self::Exact(_) => None,
+            Self::Horner(_, interval) => Some(*interval),
+            Self::Series { polynomial, .. } => Some(polynomial.interval()),
+            Self::Channels { polynomials, .. } => Some(polynomials[0].interval()),
+            Self::Hermite(hermite) => Some(hermite.interval),
         }
     }
 
     /// The same for the kernel that applies it behind a batch norm, if that can.
-    pub(crate) fn pointwise(&self) -> Option<Pointwise> {
+    pub(crate) fn pointwise(&self, blend: Option<Blend>) -> Option<Pointwise> {
         match self {
             Self::Exact(Activation::Relu) => Some(Pointwise::Relu),
-            Self::Horner(powers) => {
-                let powers = powers.iter().map(|c| *c as f32).collect();
-                Some(Pointwise::Powers(powers))
+            Self::Horner(powers, interval) => {
+                let mut powers: Vec<f32> = powers.iter().map(|c| *c as f32).collect();
+                let Some(Blend { with, share, clip }) = blend else {
+                    return Some(Pointwise::Powers(powers));
+                };
+                let share = share as f32;
+                match with {
+                    None if clip => None,
+                    None => {
+                        powers.resize(powers.len().max(2), 0.0);
+                        for power in &mut powers {
+                            *power *= share;
+                        }
+                        powers[1] += 1.0 - share;
+                        Some(Pointwise::Powers(powers))
+                    }
+                    Some(Activation::Relu) => Some(Pointwise::Replaced {
+                        powers,
+                        share,
+                        within: clip.then_some([interval.low() as f32, interval.high() as f32]),
+                    }),
+                    Some(_) => None,
+                }
             }
-            Self::Exact(_) | Self::Series { .. } => None,
+            Self::Exact(_) | Self::Series { .. } | Self::Channels { .. } | Self::Hermite(_) => None,
         }
     }
 
-    /// Applies it to every value.
-    pub(crate) fn apply<const D: usize>(&self, x: Tensor<D>, weights: &[Tensor<2>]) -> Tensor<D> {
+    /// Applies it, or what it is mixed with, to every value.
+    pub(crate) fn apply<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        weights: &[Tensor<2>],
+        blend: Option<Blend>,
+    ) -> Tensor<D> {
+        let (Some(blend), Some(interval)) = (blend, self.interval()) else {
+            return self.alone(x, weights);
+        };
+        let seen = if blend.clip {
+            x.clone().clamp(interval.low(), interval.high())
+        } else {
+            x.clone()
+        };
+        let other = match blend.with {
+            None => x,
+            Some(activation) => Self::Exact(activation).alone(x, weights),
+        };
+        other * (1.0 - blend.share) + self.alone(seen, weights) * blend.share
+    }
+
+    fn alone<const D: usize>(&self, x: Tensor<D>, weights: &[Tensor<2>]) -> Tensor<D> {
         match self {
             Self::Exact(Activation::Relu) => activation::relu(x),
             Self::Exact(Activation::Sigmoid) => activation::sigmoid(x),
             Self::Exact(Activation::Tanh) => x.tanh(),
-            Self::Horner(powers) => horner(x, powers),
+            Self::Horner(powers, _) => horner(x, powers),
             Self::Series {
                 polynomial,
                 position: None,
@@ -111,6 +184,29 @@ impl Nonlinear {
                     |k, term| term * coefficients.clone().slice([0..1, k..k + 1]).reshape([1; D]),
                 )
             }
+            Self::Channels {
+                polynomials,
+                position,
+            } => {
+                let (rows, first) = (polynomials.len(), &polynomials[0]);
+                let length = first.coefficients().len();
+                let coefficients: Tensor<2> = if let Some(position) = position {
+                    weights[*position].clone()
+                } else {
+                    let each = polynomials.iter().flat_map(Polynomial::coefficients);
+                    let values: Vec<f32> = each.map(|c| *c as f32).collect();
+                    Tensor::from_data(TensorData::new(values, [rows, length]), &x.device())
+                };
+                let dims = x.dims();
+                let columns = dims.iter().product::<usize>() / rows;
+                let by_channel: Tensor<2> = x.reshape([rows, columns]);
+                let (basis, interval) = (first.basis(), first.interval());
+                series(by_channel, basis, interval, length, |k, term| {
+                    term * coefficients.clone().slice([0..rows, k..k + 1])
+                })
+                .reshape(dims)
+            }
+            Self::Hermite(_) => unreachable!("needs statistics, so `layers` applies it"),
         }
     }
 }
@@ -175,7 +271,7 @@ mod tests {
     /// Value and derivative by autodiff at every point.
     fn differentiate(nonlinear: &Nonlinear, weights: &[Tensor<2>]) -> (Vec<f32>, Vec<f32>) {
         let x = Tensor::<1>::from_data(POINTS, &Device::flex().autodiff()).require_grad();
-        let y = nonlinear.apply(x.clone(), weights);
+        let y = nonlinear.apply(x.clone(), weights, None);
         let gradient = x.grad(&y.clone().sum().backward()).unwrap();
         (
             y.into_data().try_into_vec().unwrap(),
@@ -233,7 +329,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let weight = Tensor::<2>::from_data([[0.3f32, 0.5, 0.2]], &device).require_grad();
         let x = Tensor::<1>::from_data([2.0f32], &device);
-        let y = nonlinear.apply(x, std::slice::from_ref(&weight));
+        let y = nonlinear.apply(x, std::slice::from_ref(&weight), None);
         let gradient: Vec<f32> = weight
             .grad(&y.backward())
             .unwrap()
@@ -242,6 +338,69 @@ mod tests {
             .unwrap();
         // T_0, T_1, T_2 at u = 1/2.
         assert_eq!(gradient, [1.0, 0.5, -0.5]);
+    }
+
+    #[test]
+    fn blends_lie_between_the_activation_and_its_polynomial() {
+        let polynomial =
+            Polynomial::new(vec![0.3, 0.5, 0.2], Basis::Chebyshev, interval()).unwrap();
+        for learnable in [false, true] {
+            let nonlinearity = Nonlinearity::Polynomial {
+                polynomial: polynomial.clone(),
+                learnable,
+            };
+            let nonlinear = Nonlinear::new(&nonlinearity, 0);
+            let weights = [Tensor::<2>::from_data(
+                [[0.3f32, 0.5, 0.2]],
+                &Device::flex(),
+            )];
+            for with in [None, Some(Activation::Relu), Some(Activation::Tanh)] {
+                for clip in [false, true] {
+                    let blend = Blend {
+                        with,
+                        share: 0.25,
+                        clip,
+                    };
+                    let x = Tensor::<1>::from_data(POINTS, &Device::flex());
+                    let y = nonlinear.apply(x, &weights, Some(blend));
+                    let y: Vec<f32> = y.into_data().try_into_vec().unwrap();
+                    for (x, y) in POINTS.iter().zip(y) {
+                        let x = f64::from(*x);
+                        let seen = if clip { x.clamp(-4.0, 4.0) } else { x };
+                        let other = with.map_or(x, |activation| activation.value(x));
+                        let expected = 0.75 * other + 0.25 * polynomial.eval(seen);
+                        assert!((f64::from(y) - expected).abs() < 1e-5, "{with:?} at {x}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn channels_have_the_values_of_their_own_polynomials() {
+        let polynomials: Vec<Polynomial> = [[0.3, 0.5, 0.2, 0.1], [-0.1, 1.0, 0.0, 0.4]]
+            .map(|c| Polynomial::new(c.to_vec(), Basis::Chebyshev, interval()).unwrap())
+            .into();
+        for learnable in [false, true] {
+            let nonlinearity = Nonlinearity::Channels {
+                polynomials: polynomials.clone(),
+                learnable,
+            };
+            let nonlinear = Nonlinear::new(&nonlinearity, 0);
+            let weights = [Tensor::<2>::from_data(
+                [[0.3f32, 0.5, 0.2, 0.1], [-0.1, 1.0, 0.0, 0.4]],
+                &Device::flex(),
+            )];
+            // two channels of two positions
+            let inputs = [-3.0f32, 0.5, 2.0, 4.0];
+            let x = Tensor::<1>::from_data(inputs, &Device::flex()).reshape([4, 1]);
+            let y = nonlinear.apply::<2>(x, &weights, None);
+            let y: Vec<f32> = y.into_data().try_into_vec().unwrap();
+            for (index, (x, y)) in inputs.iter().zip(y).enumerate() {
+                let expected = polynomials[index / 2].eval(f64::from(*x));
+                assert!((f64::from(y) - expected).abs() < 1e-5, "{y} {expected}");
+            }
+        }
     }
 
     #[test]

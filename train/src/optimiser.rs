@@ -12,8 +12,9 @@
 //! - Loshchilov & Hutter (2019), *Decoupled weight decay regularization*, ICLR.
 
 use crate::model::{Model, Role};
-use crate::{Optimiser, Recipe};
+use crate::{Clipping, Optimiser, Recipe, Schedule};
 use burn::tensor::{Gradients, Tensor};
+use std::f64::consts::PI;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.99;
@@ -21,6 +22,8 @@ const ADAM_EPSILON: f64 = 1e-8;
 /// Quintic of the Newton–Schulz steps (Jordan et al. 2024).
 const QUINTIC: [f64; 3] = [3.4445, -4.7750, 2.0315];
 const NEWTON_SCHULZ_STEPS: usize = 4;
+/// Share of all steps in which a trapezoid falls.
+const COOL_DOWN: f64 = 1.0 / 3.0;
 
 /// What an optimiser remembers of each weight: Muon's momentum, or the two moments of AdamW.
 pub(crate) struct Memory {
@@ -45,18 +48,23 @@ impl Memory {
     }
 }
 
-/// Share of the peak learning rate at a step: up over the warm-up, then down to 0, both linear.
-pub(crate) fn schedule(step: usize, steps: usize, warm_up: f64) -> f64 {
+/// Share of the peak learning rate at a step: up over the warm-up in a straight line, then as the schedule says.
+pub(crate) fn schedule(step: usize, steps: usize, warm_up: f64, schedule: Schedule) -> f64 {
     let place = (step as f64 + 0.5) / steps as f64;
     if place < warm_up {
-        place / warm_up
-    } else {
-        (1.0 - place) / (1.0 - warm_up)
+        return place / warm_up;
+    }
+    let left = (1.0 - place) / (1.0 - warm_up); // from 1 to 0
+    match schedule {
+        Schedule::Linear => left,
+        Schedule::Cosine => 0.5 - 0.5 * (PI * left).cos(),
+        Schedule::Constant => 1.0,
+        Schedule::Trapezoid => ((1.0 - place) / COOL_DOWN).min(1.0),
     }
 }
 
 /// One step: moves every weight that is trained. `step` counts from 0, `rate` is the share of the peak rates.
-/// Gives the norm of the gradients before clipping.
+/// Gives the norm of the gradients that may be clipped, before that.
 pub(crate) fn step(
     model: &Model,
     weights: &mut [Tensor<2>],
@@ -70,9 +78,14 @@ pub(crate) fn step(
         .iter()
         .map(|weight| weight.grad_remove(gradients))
         .collect();
+    let clipped = |position: usize| {
+        recipe.clipping == Clipping::All || !model.parameters[position].is_of_batch_norm()
+    };
     let squares: Vec<Tensor<1>> = found
         .iter()
-        .flatten()
+        .enumerate()
+        .filter(|(position, _)| clipped(*position))
+        .filter_map(|(_, gradient)| gradient.as_ref())
         .map(|g| (g.clone() * g.clone()).sum())
         .collect();
     let norm = f64::from(Tensor::cat(squares, 0).sum().into_scalar::<f32>()).sqrt();
@@ -86,7 +99,11 @@ pub(crate) fn step(
         let Some(gradient) = found[position].take() else {
             continue;
         };
-        let gradient = gradient * clip;
+        let gradient = if clipped(position) {
+            gradient * clip
+        } else {
+            gradient
+        };
         let weight = weights[position].clone().inner();
         let moved = if parameter.role == Role::Direction && recipe.optimiser == Optimiser::Muon {
             let momentum = memory.first[position].clone() * recipe.muon_momentum + gradient.clone();
@@ -213,9 +230,23 @@ mod tests {
 
     #[test]
     fn schedule_rises_then_falls_to_nothing() {
-        let shares: Vec<f64> = (0..100).map(|step| schedule(step, 100, 0.1)).collect();
-        assert!(shares[..10].is_sorted() && shares[10..].is_sorted_by(|a, b| a > b));
-        assert!(shares[0] < 0.06 && shares[99] < 0.01 && shares[10] > 0.99);
-        assert!(schedule(0, 100, 0.0) > 0.99);
+        for kind in [Schedule::Linear, Schedule::Cosine, Schedule::Trapezoid] {
+            let shares: Vec<f64> = (0..100)
+                .map(|step| schedule(step, 100, 0.1, kind))
+                .collect();
+            assert!(shares[..10].is_sorted() && shares[10..].is_sorted_by(|a, b| a >= b));
+            assert!(
+                shares[0] < 0.06 && shares[99] < 0.02 && shares[10] > 0.99,
+                "{kind:?}"
+            );
+            assert!(schedule(0, 100, 0.0, kind) > 0.99);
+        }
+        let at = |step, kind| schedule(step, 100, 0.1, kind);
+        assert!((at(54, Schedule::Linear) - 0.5).abs() < 0.01);
+        assert!((at(54, Schedule::Cosine) - 0.5).abs() < 0.01);
+        assert!(at(30, Schedule::Cosine) > at(30, Schedule::Linear) + 0.05);
+        assert!((at(66, Schedule::Trapezoid) - 1.0).abs() < 1e-9);
+        assert!((at(83, Schedule::Trapezoid) - 0.5).abs() < 0.02);
+        assert!((at(99, Schedule::Constant) - 1.0).abs() < 1e-9);
     }
 }

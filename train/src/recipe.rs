@@ -1,5 +1,7 @@
 //! Every knob of training, in one place.
 
+use approx::Activation;
+use cryptodl_network::{Layer, Network, NetworkError, Nonlinearity};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -26,6 +28,91 @@ pub enum Precision {
     Mixed,
 }
 
+/// How the learning rate goes after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// In a straight line to 0.
+    #[default]
+    Linear,
+    /// Along half a wave to 0: longer near the peak and near 0 (Loshchilov & Hutter 2017, arXiv 1608.03983).
+    Cosine,
+    /// It stays at the peak: for a training whose length is not known yet.
+    Constant,
+    /// At the peak until two thirds of all steps, then in a straight line to 0.
+    Trapezoid,
+}
+
+/// Which gradients are clipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clipping {
+    /// All, by one factor.
+    #[default]
+    All,
+    /// All but those of batch norms, by one factor: gamma and beta must follow the distribution of activation inputs
+    /// however steep the polynomials are. After Al Hossain & Rahman (2025), arXiv 2505.11589.
+    Selective,
+}
+
+/// How activation inputs beyond the boundary are punished; `e = relu(|z| - boundary)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Penalty {
+    /// `e²`: a range penalty as in Baruch et al. (2023), arXiv 2304.14836.
+    #[default]
+    Square,
+    /// `exp(e) - 1`, in a straight line from `e = 8` on so that nothing overflows: for degrees that grow faster than a
+    /// square. After Al Hossain & Rahman (2025), arXiv 2505.11589.
+    Exponential,
+}
+
+/// What training may do with the coefficients of polynomials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coefficients {
+    /// What the network says: they are frozen, or learned for each layer.
+    #[default]
+    Given,
+    /// They are learned, one set a layer.
+    Layer,
+    /// They are learned, one set a channel. Of degree 2, a batch norm before and a linear layer behind make that
+    /// redundant, see [`Nonlinearity::Channels`].
+    Channel,
+}
+
+impl Coefficients {
+    /// The network with polynomials of that kind.
+    pub(crate) fn applied(self, network: &Network) -> Result<Network, NetworkError> {
+        let mut network = network.clone();
+        if self == Self::Given {
+            return Ok(network);
+        }
+        let shapes = network.shapes()?;
+        for (layer, shape) in network.layers.iter_mut().zip(shapes) {
+            let Layer::Activation(used) = layer else {
+                continue;
+            };
+            match (self, &mut *used) {
+                (Self::Channel, Nonlinearity::Polynomial { polynomial, .. }) => {
+                    let polynomials = vec![polynomial.clone(); shape.channels];
+                    *used = Nonlinearity::Channels {
+                        polynomials,
+                        learnable: true,
+                    };
+                }
+                (
+                    _,
+                    Nonlinearity::Polynomial { learnable, .. }
+                    | Nonlinearity::Channels { learnable, .. },
+                ) => *learnable = true,
+                (_, Nonlinearity::Exact(_)) => {}
+            }
+        }
+        Ok(network)
+    }
+}
+
 /// How a network is trained. The default made the artifacts in `results/models/`, epochs and teacher aside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,15 +137,26 @@ pub struct Recipe {
     pub muon_momentum: f64,
     /// AdamW shrinks matrices by this times the step.
     pub weight_decay: f64,
-    /// Share of all steps during which the learning rate rises from 0; afterwards it falls linearly to 0.
+    /// Share of all steps during which the learning rate rises from 0; afterwards it goes as `schedule` says.
     pub warm_up: f64,
+    /// How the learning rate goes after the warm-up.
+    #[serde(skip_serializing_if = "is_default")]
+    pub schedule: Schedule,
     /// Gradients are scaled down to this norm, all tensors together; 0 switches it off.
     pub clip_norm: f64,
+    /// Which gradients that is about.
+    #[serde(skip_serializing_if = "is_default")]
+    pub clipping: Clipping,
     /// Share of the averaged weights that is kept at each step. The averages, batch-norm statistics included, are what
     /// is evaluated and exported; 0 takes the last weights.
     pub average: f64,
     /// Share of probability that the target spreads over all classes.
     pub label_smoothing: f64,
+    /// A trained network to begin from instead of random weights: to fine-tune it, or to replace its activations. The
+    /// layers must be the same but for the activations, whose coefficients are those of the network that is trained.
+    /// Seed and number of validation images must be those of its training, as for `teacher`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub start: Option<PathBuf>,
     /// A trained network whose answers are the target together with the labels; for a network that is too small to
     /// learn as well from labels alone. It must have been trained with the same seed and number of validation images,
     /// so that it has not seen them either.
@@ -87,6 +185,30 @@ pub struct Recipe {
     /// Share of all steps over which the rounding of weights sets in.
     #[serde(skip_serializing_if = "is_default")]
     pub rounding_rise: f64,
+    /// Another function than the square in it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub penalty: Penalty,
+    /// Share of all steps during which activations turn from `z` into their polynomials: `(1 - t) z + t p(z)`, `t` from
+    /// 0 to 1. A deep network of polynomials is tame at first and learns to keep its inputs small. 0 switches it off.
+    #[serde(skip_serializing_if = "is_default")]
+    pub near_linear: f64,
+    /// The same from the activation that the polynomial stands for: best with a `start` that was trained with it.
+    /// After Baruch et al. (2022), *A methodology for training homomorphic encryption friendly neural networks*.
+    #[serde(skip_serializing_if = "is_default")]
+    pub replacement: f64,
+    /// Whether the polynomial sees inputs cut to its interval while it is not alone yet.
+    #[serde(skip_serializing_if = "is_default")]
+    pub replacement_clip: bool,
+    /// What training may do with the coefficients of polynomials.
+    #[serde(skip_serializing_if = "is_default")]
+    pub coefficients: Coefficients,
+    /// Whether each polynomial is the Hermite series of `replaced` instead, of the same degree, its terms normalised one
+    /// by one for each channel and folded into polynomials of each channel when exported (AESPA).
+    #[serde(skip_serializing_if = "is_default")]
+    pub hermite: bool,
+    /// The activation that `replacement` begins with and `hermite` expands; ReLU if none is named. `cryptodl` names the one that was fitted.
+    #[serde(skip_serializing_if = "is_default")]
+    pub replaced: Option<Activation>,
     /// How fast batch-norm statistics follow those of the batches, per step.
     pub statistics_rate: f64,
     /// Each image is brought to one brightness and contrast, before it is moved; for photographs. The network says so, and
@@ -129,9 +251,12 @@ impl Default for Recipe {
             muon_momentum: 0.6,
             weight_decay: 1e-2,
             warm_up: 0.1,
+            schedule: Schedule::Linear,
             clip_norm: 1.0,
+            clipping: Clipping::All,
             average: 0.998,
             label_smoothing: 0.1,
+            start: None,
             teacher: None,
             teacher_weight: 0.9,
             temperature: 2.0,
@@ -141,6 +266,13 @@ impl Default for Recipe {
             output_weight_levels: 0,
             accumulator_levels: 0,
             rounding_rise: 0.0,
+            penalty: Penalty::Square,
+            near_linear: 0.0,
+            replacement: 0.0,
+            replacement_clip: false,
+            replaced: None,
+            coefficients: Coefficients::Given,
+            hermite: false,
             statistics_rate: 0.1,
             standardise: false,
             rotation_degrees: 8.0,
@@ -178,6 +310,25 @@ impl Recipe {
             (finite(self.weight_decay), "weight_decay must be 0 or more"),
             (share(self.warm_up), "warm_up must be in [0, 1)"),
             (finite(self.clip_norm), "clip_norm must be 0 or more"),
+            (
+                !self.hermite
+                    || self.near_linear == 0.0
+                        && self.replacement == 0.0
+                        && self.coefficients == Coefficients::Given,
+                "hermite goes without near_linear, replacement and coefficients",
+            ),
+            (
+                finite(self.near_linear) && self.near_linear <= 1.0,
+                "near_linear must be in [0, 1]",
+            ),
+            (
+                finite(self.replacement) && self.replacement <= 1.0,
+                "replacement must be in [0, 1]",
+            ),
+            (
+                self.near_linear == 0.0 || self.replacement == 0.0,
+                "near_linear and replacement exclude each other: set one of them to 0",
+            ),
             (share(self.average), "average must be in [0, 1)"),
             (
                 share(self.label_smoothing),
@@ -251,6 +402,28 @@ mod tests {
     }
 
     #[test]
+    fn knobs_that_came_later_are_written_only_where_they_are_used() {
+        let text = serde_json::to_string(&Recipe::default()).unwrap();
+        for knob in [
+            "start",
+            "schedule",
+            "clipping",
+            "penalty",
+            "near_linear",
+            "replace",
+        ] {
+            assert!(!text.contains(knob), "{knob} in {text}");
+        }
+        let recipe = Recipe {
+            schedule: Schedule::Cosine,
+            near_linear: 0.25,
+            ..Recipe::default()
+        };
+        let text = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
+    }
+
+    #[test]
     fn knobs_that_make_no_sense_are_named() {
         Recipe::default().check(60_000).unwrap();
         for (recipe, word) in [
@@ -281,6 +454,14 @@ mod tests {
                     ..Recipe::default()
                 },
                 "learning_rate",
+            ),
+            (
+                Recipe {
+                    near_linear: 0.1,
+                    replacement: 0.1,
+                    ..Recipe::default()
+                },
+                "exclude each other",
             ),
             (
                 Recipe {

@@ -6,7 +6,6 @@
 use crate::batches::Batch;
 use crate::checkpoint::State;
 use crate::model::Model;
-use crate::optimiser::Memory;
 use crate::random::Random;
 use crate::step::Trainer;
 use crate::training::tracked;
@@ -37,13 +36,7 @@ impl Stepper {
         };
         let model = Model::with(network, kernels, &device)?.in_precision(recipe.precision)?;
         let weights = model.initial(recipe.seed, &device);
-        let mut state = State {
-            averages: weights.clone(),
-            memory: Memory::new(&weights),
-            weights,
-            epochs: 0,
-            train_s: 0.0,
-        };
+        let mut state = State::first(weights);
         tracked(&model, &mut state);
         let classes = network
             .shapes()?

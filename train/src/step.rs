@@ -1,6 +1,7 @@
 //! One step of training.
 
 use crate::batches::Batch;
+use crate::blend::Blend;
 use crate::checkpoint::State;
 use crate::evaluation::{input, largest};
 use crate::grid::Grid;
@@ -44,11 +45,13 @@ impl Trainer<'_> {
         let boundary = Boundary {
             at: recipe.boundary,
             weight: recipe.boundary_weight,
+            penalty: recipe.penalty,
         };
         let rounded = (self.grid.as_ref())
             .map(|grid| grid.trained(&state.weights, done as f64 / total as f64));
         let weights = rounded.as_ref().unwrap_or(&state.weights);
-        let pass = model.train(weights, input.clone(), boundary);
+        let blend = Blend::at(recipe, done, total);
+        let pass = model.train(weights, input.clone(), boundary, blend);
         let classes = pass.logits.dims()[1];
         let right = crate::model::values(&pass.logits.clone().inner())
             .chunks_exact(classes)
@@ -63,7 +66,7 @@ impl Trainer<'_> {
             });
         }
         let mut gradients = loss.backward();
-        let rate = optimiser::schedule(done, total, recipe.warm_up);
+        let rate = optimiser::schedule(done, total, recipe.warm_up, recipe.schedule);
         let State {
             weights, memory, ..
         } = state;

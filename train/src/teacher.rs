@@ -10,8 +10,28 @@ use crate::model::Model;
 use crate::{Recipe, TrainError};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Tensor};
-use cryptodl_network::{Artifact, Network};
+use cryptodl_network::{Artifact, Network, Provenance};
 use std::path::Path;
+
+/// Whether an earlier training held out the validation images that this one is to hold out, or what to change.
+pub(crate) fn held_out(earlier: &Provenance, recipe: &Recipe) -> Result<(), String> {
+    let held_out = earlier
+        .recipe
+        .get("validation_images")
+        .and_then(serde_json::Value::as_u64);
+    let none = recipe.validation_images == 0;
+    let same = earlier.seed == recipe.seed && held_out == Some(recipe.validation_images as u64);
+    if none || same {
+        return Ok(());
+    }
+    Err(format!(
+        "was trained with seed {} and {} validation images, the network is to be with {} and {}: it would have seen its validation images",
+        earlier.seed,
+        held_out.unwrap_or(0),
+        recipe.seed,
+        recipe.validation_images
+    ))
+}
 
 /// A trained network that only answers.
 pub(crate) struct Teacher {
@@ -45,19 +65,7 @@ impl Teacher {
                 "has another number of classes than the network".to_owned(),
             ));
         }
-        let held_out = provenance
-            .recipe
-            .get("validation_images")
-            .and_then(serde_json::Value::as_u64);
-        if provenance.seed != recipe.seed || held_out != Some(recipe.validation_images as u64) {
-            return Err(wrong(format!(
-                "was trained with seed {} and {} validation images, the network is to be with {} and {}: it would have seen its validation images",
-                provenance.seed,
-                held_out.unwrap_or(0),
-                recipe.seed,
-                recipe.validation_images
-            )));
-        }
+        held_out(provenance, recipe).map_err(wrong)?;
         let model = Model::new(teacher, device)?;
         let weights = model.weights(tensors, device).map_err(TrainError::Tensor)?;
         Ok(Self { model, weights })

@@ -11,10 +11,10 @@ use crate::datasets::{Dataset, Images};
 use crate::evaluation::{accuracy_of, fits};
 use crate::grid::Grid;
 use crate::model::{Model, Role};
-use crate::optimiser::Memory;
 use crate::step::Trainer;
 use crate::teacher::Teacher;
-use crate::{Recipe, TrainError, batches};
+use crate::{Kernels, Recipe, TrainError, batches, start};
+use approx::Activation;
 use burn::tensor::Device;
 use cryptodl_network::{Artifact, Network, Normalisation, Provenance};
 use std::path::Path;
@@ -66,6 +66,12 @@ pub trait Observer {
     fn step(&mut self, _progress: &Progress) {}
     /// After each epoch.
     fn epoch(&mut self, _report: &EpochReport) {}
+    /// Whether to train no further after so many epochs, with this share of the validation images classified right. It
+    /// is asked after each epoch but the last, and again where training goes on from a checkpoint: the answer must not
+    /// depend on anything else.
+    fn stops(&mut self, _epochs: usize, _validation_accuracy: f64) -> bool {
+        false
+    }
 }
 
 /// An observer that does nothing.
@@ -88,6 +94,8 @@ pub struct Trained {
     pub test_accuracy: f64,
     /// Seconds of all epochs, of earlier sessions too.
     pub train_s: f64,
+    /// Epochs that were trained: fewer than the recipe's if the observer stopped it.
+    pub epochs: usize,
 }
 
 /// Trains a network. If there is a checkpoint of the same network, recipe and images, training goes on from it; it stays
@@ -104,11 +112,15 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainError> {
     let device = Device::default();
-    let mut network = network.clone();
+    let mut network = recipe.coefficients.applied(network)?;
     if recipe.standardise {
         network.normalisation = Normalisation::of_standardised(network.input.channels);
     }
-    let model = Model::new(&network, &device)?.in_precision(recipe.precision)?;
+    let series = recipe
+        .hermite
+        .then_some(recipe.replaced.unwrap_or(Activation::Relu));
+    let model = Model::with_series(&network, Kernels::of(&device), series, &device)?
+        .in_precision(recipe.precision)?;
     check(&model, data)?;
     recipe.check(data.train.len()).map_err(TrainError::Recipe)?;
 
@@ -131,19 +143,21 @@ pub fn train(
         Some(path) => checkpoint::load(path, &model, &identity, &device)?,
         None => None,
     };
-    let mut state = resumed.unwrap_or_else(|| {
-        let weights = model.initial(recipe.seed, &device);
-        State {
-            averages: weights.clone(),
-            memory: Memory::new(&weights),
-            weights,
-            epochs: 0,
-            train_s: 0.0,
-        }
-    });
+    let mut state = match resumed {
+        Some(state) => state,
+        None => State::first(match &recipe.start {
+            Some(path) => start::weights(path, &model, recipe, &device)?,
+            None => model.initial(recipe.seed, &device),
+        }),
+    };
     tracked(&model, &mut state);
+    let mut stopped = false;
+    if (1..recipe.epochs).contains(&state.epochs) {
+        let accuracy = accuracy_of(&model, &trainer.exported(&state), &data.train, &validation);
+        stopped = observer.stops(state.epochs, accuracy);
+    }
 
-    while state.epochs < recipe.epochs {
+    while !stopped && state.epochs < recipe.epochs {
         let begin = Instant::now();
         let mut report = epoch(&trainer, &data.train, &training, &mut state, observer)?;
         report.validation_accuracy =
@@ -155,6 +169,8 @@ pub fn train(
             checkpoint::save(path, &model, &identity, &state)?;
         }
         observer.epoch(&report);
+        stopped = state.epochs < recipe.epochs
+            && observer.stops(state.epochs, report.validation_accuracy);
     }
 
     let test: Vec<usize> = (0..data.test.len()).collect();
@@ -166,7 +182,7 @@ pub fn train(
     let mut provenance = Provenance {
         dataset: data.name.clone(),
         seed: recipe.seed,
-        epochs: recipe.epochs,
+        epochs: state.epochs,
         train_accuracy,
         validation_accuracy,
         test_accuracy,
@@ -186,6 +202,7 @@ pub fn train(
         validation_accuracy,
         test_accuracy,
         train_s: state.train_s,
+        epochs: state.epochs,
     })
 }
 

@@ -1,106 +1,15 @@
 //! Training on images made in code: nothing here needs a download.
 
-use approx::{Activation, Basis, Interval, Polynomial};
-use cryptodl_network::{Layer, Network, Nonlinearity, Normalisation, Shape};
-use cryptodl_train::datasets::{Dataset, Images};
+mod common;
+
+use approx::Activation;
+use common::{SHAPE, blobs, data, network, quadratic, recipe, train_blobs};
+use cryptodl_network::{Layer, Nonlinearity, Shape};
+use cryptodl_train::datasets::Dataset;
 use cryptodl_train::{
-    EpochReport, Observer, Optimiser, Progress, Recipe, Silent, TrainError, Trained, accuracy,
-    logits, train,
+    EpochReport, Observer, Optimiser, Progress, Recipe, Silent, TrainError, accuracy, logits, train,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-
-const SHAPE: Shape = Shape {
-    channels: 1,
-    height: 8,
-    width: 8,
-};
-
-/// Two classes: a bright blob in the upper left or in the lower right quarter, on a noisy ground.
-fn blobs(images: usize, mut noise: u32) -> Images {
-    let mut random = || {
-        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (noise >> 24) as u8
-    };
-    let mut pixels = Vec::new();
-    let labels: Vec<u8> = (0..images).map(|index| (index % 2) as u8).collect();
-    for label in &labels {
-        let corner = 1 + 4 * usize::from(*label) - usize::from(random() % 2);
-        for position in 0..SHAPE.len() {
-            let (row, column) = (position / 8, position % 8);
-            let inside =
-                (corner..corner + 3).contains(&row) && (corner..corner + 3).contains(&column);
-            pixels.push(random() / 2 + if inside { 120 } else { 0 });
-        }
-    }
-    Images {
-        shape: SHAPE,
-        pixels,
-        labels,
-    }
-}
-
-fn data() -> Dataset {
-    Dataset {
-        name: "blobs".into(),
-        train: blobs(600, 1),
-        test: blobs(200, 2),
-        hashes: Vec::new(),
-    }
-}
-
-fn quadratic(learnable: bool) -> Nonlinearity {
-    // 0.2 + x/2 + x²/8, close to ReLU around 0, in the basis that learnable coefficients are moved in.
-    let interval = Interval::new(-4.0, 4.0).unwrap();
-    let polynomial = Polynomial::new(vec![1.2, 2.0, 1.0], Basis::Chebyshev, interval).unwrap();
-    Nonlinearity::Polynomial {
-        polynomial,
-        learnable,
-    }
-}
-
-/// Every kind of layer.
-fn network(nonlinearity: &Nonlinearity) -> Network {
-    let activation = || Layer::Activation(nonlinearity.clone());
-    Network {
-        name: "blobs".into(),
-        input: SHAPE,
-        normalisation: Normalisation {
-            mean: vec![0.3],
-            deviation: vec![0.2],
-            standardised: false,
-        },
-        layers: vec![
-            Layer::Convolution {
-                out_channels: 4,
-                kernel: 3,
-                stride: 1,
-                padding: 1,
-            },
-            Layer::MeanPool {
-                kernel: 2,
-                stride: 2,
-            },
-            Layer::BatchNorm,
-            activation(),
-            Layer::Dense { outputs: 8 },
-            Layer::BatchNorm,
-            activation(),
-            Layer::Dense { outputs: 2 },
-        ],
-    }
-}
-
-fn recipe() -> Recipe {
-    Recipe {
-        epochs: 4,
-        batch: 32,
-        validation_images: 100,
-        shift_pixels: 0.5,
-        average: 0.9,
-        ..Recipe::default()
-    }
-}
 
 /// Ends training after some epochs, as a kill would: the checkpoint is all that stays.
 struct Killer(usize);
@@ -109,14 +18,6 @@ impl Observer for Killer {
     fn epoch(&mut self, report: &EpochReport) {
         assert!(report.epoch < self.0, "killed after epoch {}", report.epoch);
     }
-}
-
-fn train_blobs(
-    network: &Network,
-    recipe: &Recipe,
-    checkpoint: Option<&Path>,
-) -> Result<Trained, TrainError> {
-    train(network, &data(), recipe, checkpoint, &mut Silent)
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! One file a verb: its flags, and what it does with them.
 
+pub mod budget;
 pub mod compare;
 pub mod data;
+pub mod diagnose;
 pub mod encrypt;
 pub mod fit;
 pub mod growth;
 pub mod latency;
 pub mod list;
+pub mod refit;
 pub mod report;
 pub mod reproduce;
 pub mod speed;
@@ -24,6 +27,9 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Fit(arguments) => fit::run(&arguments),
         Verb::Growth(arguments) => growth::run(&arguments),
         Verb::Train(arguments) => train::run(&arguments),
+        Verb::Refit(arguments) => refit::run(&arguments),
+        Verb::Diagnose(arguments) => diagnose::run(&arguments),
+        Verb::Budget(arguments) => budget::run(&arguments),
         Verb::Encrypt(arguments) => encrypt::run(&arguments),
         Verb::Sweep(arguments) => sweep::run(&arguments),
         Verb::Speed(arguments) => speed::run(&arguments),

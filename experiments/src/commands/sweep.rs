@@ -9,7 +9,7 @@ use crate::report;
 use crate::rows::TrainRow;
 use crate::run_folder::RunFolder;
 use crate::sweep;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 
@@ -70,7 +70,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut source = Source::new(&arguments.data);
     let missing: Vec<_> = points
         .iter()
-        .filter(|point| !table.contains(&point.row("").key()))
+        .filter(|point| {
+            // a network that others build on is trained again if it is no longer there
+            let kept = sweep.kept(point).map(|path| run.path().join(path));
+            !table.contains(&point.row("").key()) || kept.is_some_and(|path| !path.exists())
+        })
         .collect();
     if !missing.is_empty() {
         // data that cannot be had is no property of a point
@@ -80,7 +84,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for point in missing {
         let key = point.row("").key();
         bar.set_message(key.clone());
-        point.record(&mut source, &mut run, &mut table, None, true)?;
+        let save = sweep.kept(point).map(|path| run.path().join(path));
+        if let Some(folder) = save.as_deref().and_then(std::path::Path::parent) {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+        }
+        let mut point = point.clone();
+        for base in [&mut point.recipe.start, &mut point.recipe.teacher] {
+            // what a variant of this sweep trained lies in the folder of the run; another teacher, where it says
+            let below = base.as_ref().map(|path| run.path().join(path));
+            if let Some(below) = below.filter(|path| path.exists()) {
+                *base = Some(below);
+            }
+        }
+        point.record(&mut source, &mut run, &mut table, save.as_deref(), true)?;
         if let Some(row) = table.rows().last() {
             let result = row.validation_accuracy.map_or_else(
                 || row.error.clone().unwrap_or_default(),

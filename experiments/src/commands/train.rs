@@ -7,10 +7,11 @@ use crate::records::Record;
 use crate::report::text::percent;
 use crate::rows::TrainRow;
 use crate::run_folder::RunFolder;
-use crate::training::{EXACT, StandIn, TrainPoint, recipe_from};
+use crate::training::{EXACT, STARTED, StandIn, TrainPoint, recipe_from};
 use anyhow::{Context, Result};
 use approx::{Activation, Interval};
 use clap::Args;
+use cryptodl_network::Artifact;
 use cryptodl_train::datasets;
 use std::path::PathBuf;
 
@@ -30,7 +31,8 @@ pub struct Arguments {
     /// Activation that the polynomials stand in for.
     #[arg(long, short, value_name = "NAME", default_value = "relu")]
     activation: Activation,
-    /// Method that fits the polynomial, or `exact` to keep the activation itself.
+    /// Method that fits the polynomial, `exact` to keep the activation itself, or `start` to take the polynomials of the
+    /// network that `--set start=FILE` names.
     #[arg(long, short, value_name = "NAME", default_value = "chebyshev")]
     method: String,
     /// Degree of the polynomial.
@@ -74,18 +76,26 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut recipe = recipe_from(arguments.recipe.as_deref(), &arguments.set)?;
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
-    let stand_in = StandIn {
+    let mut stand_in = StandIn {
         activation: arguments.activation,
         method: arguments.method.clone(),
         degree: arguments.degree,
         on: arguments.interval,
         learnable: arguments.learnable,
     };
+    if let (STARTED, Some(path)) = (arguments.method.as_str(), &recipe.start) {
+        let provenance = Artifact::load(path)?.provenance;
+        stand_in.activation = provenance.activation.parse()?;
+        stand_in.degree = provenance.degree;
+        stand_in.on = Interval::new(provenance.low, provenance.high)?;
+    }
     let point = TrainPoint {
         network: arguments.network.clone(),
         dataset: arguments.dataset.clone(),
         stand_in,
         recipe,
+        variant: String::new(),
+        give_up: None,
     };
     // names are checked before anything is made
     point.network().map_err(known_methods)?;
@@ -152,7 +162,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn known_methods(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<approx::FitError>() {
         Some(approx::FitError::UnknownMethod { .. }) => {
-            anyhow::anyhow!("{error}, and `{EXACT}`, which keeps the activation")
+            anyhow::anyhow!(
+                "{error}, and `{EXACT}`, which keeps the activation, and `{STARTED}`, which takes those of `start`"
+            )
         }
         _ => error,
     }

@@ -4,12 +4,14 @@
 
 mod accuracy;
 mod axis;
+mod budget;
 mod compare;
 mod degree;
 mod errors;
 pub mod figure;
 mod fits;
 mod growth;
+mod inputs;
 mod latency;
 mod pen;
 mod render;
@@ -19,8 +21,11 @@ pub mod shared;
 mod stages;
 mod sweep;
 mod throughput;
+pub mod variants;
 
+use crate::budget::BudgetRow;
 use crate::comparison::CompareRow;
+use crate::diagnosis::InputsRow;
 use crate::growth::GrowthRow;
 use crate::latency::LatencyRow;
 use crate::profile::{self, StageRow};
@@ -43,6 +48,8 @@ pub struct Rows {
     pub schemes: Vec<SchemeRow>,
     pub latency: Vec<LatencyRow>,
     pub compare: Vec<CompareRow>,
+    pub inputs: Vec<InputsRow>,
+    pub budget: Vec<BudgetRow>,
 }
 
 impl Rows {
@@ -59,6 +66,8 @@ impl Rows {
             schemes: Table::read(folder)?,
             latency: Table::read(folder)?,
             compare: Table::read(folder)?,
+            inputs: Table::read(folder)?,
+            budget: Table::read(folder)?,
         })
     }
 }
@@ -135,6 +144,21 @@ pub fn figures() -> Vec<Kind> {
             name: "compare",
             summary: "methods side by side: curve, error, error beyond the interval",
             make: compare::figure,
+        },
+        Kind {
+            name: "variants",
+            summary: "accuracy of each variant of a recipe",
+            make: variants::figure,
+        },
+        Kind {
+            name: "inputs",
+            summary: "what reaches the activations, beside the intervals of the fits",
+            make: inputs::figure,
+        },
+        Kind {
+            name: "budget",
+            summary: "accuracy from the activation itself to integer weights",
+            make: budget::figure,
         },
     ]
 }

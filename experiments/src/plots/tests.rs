@@ -120,7 +120,48 @@ fn made_up() -> Rows {
         row.predicted_infer_s = Some(1.1 * seconds);
         rows.latency.push(row);
     }
+    add_aids(&mut rows);
     rows
+}
+
+/// Variants of a recipe, inputs of activations, an error budget.
+fn add_aids(rows: &mut Rows) {
+    for variant in ["base", "cosine"] {
+        rows.train.extend((1..=3).map(|seed| TrainRow {
+            variant: variant.to_string(),
+            seed,
+            test_accuracy: Some(0.97 + 0.001 * seed as f64),
+            ..TrainRow::example()
+        }));
+    }
+    for set in ["training", "validation", "test"] {
+        rows.inputs.extend((1..=2).map(|layer| InputsRow {
+            model: "lenet".to_string(),
+            set: set.to_string(),
+            layer,
+            values: Some(1_000),
+            minimum: Some(-9.0),
+            quantile_0_1: Some(-4.0),
+            quantile_1: Some(-2.5),
+            quantile_99: Some(2.5),
+            quantile_99_9: Some(4.5),
+            maximum: Some(11.0),
+            low: Some(-3.0),
+            high: Some(3.0),
+            outside_interval: Some(0.012),
+            ..InputsRow::default()
+        }));
+    }
+    let stages = crate::budget::STAGES.iter().zip([0.99, 0.6, 0.985, 0.98]);
+    rows.budget
+        .extend(stages.map(|(stage, accuracy)| BudgetRow {
+            network: "lenet".to_string(),
+            activation: "relu".to_string(),
+            stage: (*stage).to_string(),
+            images: 10_000,
+            accuracy: Some(accuracy),
+            ..BudgetRow::default()
+        }));
 }
 
 #[test]

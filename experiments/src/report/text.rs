@@ -95,6 +95,8 @@ pub fn errors(rows: &Rows) -> String {
     of(&mut text, &rows.growth);
     of(&mut text, &rows.schemes);
     of(&mut text, &rows.latency);
+    of(&mut text, &rows.inputs);
+    of(&mut text, &rows.budget);
     text
 }
 

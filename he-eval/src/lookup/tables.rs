@@ -17,8 +17,8 @@ pub(super) enum Step {
     Affine(Affine),
     /// An activation itself.
     Exact(Activation),
-    /// A polynomial in its place.
-    Polynomial(Polynomial),
+    /// A polynomial in its place, channel by channel.
+    Polynomials(Vec<Polynomial>),
 }
 
 impl Step {
@@ -26,7 +26,7 @@ impl Step {
         match self {
             Step::Affine(affine) => affine.scale[channel] * x + affine.shift[channel],
             Step::Exact(activation) => activation.value(x),
-            Step::Polynomial(polynomial) => polynomial.eval(x),
+            Step::Polynomials(polynomials) => polynomials[channel].eval(x),
         }
     }
 }

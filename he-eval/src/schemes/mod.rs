@@ -49,10 +49,8 @@ impl Networks {
             .iter()
             .any(|layer| matches!(layer, Layer::Quantise { .. }));
         let polynomial = |most: usize| {
-            network.activations().iter().all(|used| match used {
-                Nonlinearity::Polynomial { polynomial, .. } => polynomial.degree() <= most,
-                Nonlinearity::Exact(_) => false,
-            })
+            let mut used = network.activations().into_iter();
+            used.all(|used| used.polynomial().is_some_and(|p| p.degree() <= most))
         };
         match self {
             Self::Any => true,

@@ -233,13 +233,15 @@ impl Provenance {
             Layer::Activation(nonlinearity) => Some(nonlinearity),
             _ => None,
         }) {
-            Some(Nonlinearity::Polynomial { polynomial, .. }) => {
-                self.degree = polynomial.degree();
-                self.low = polynomial.interval().low();
-                self.high = polynomial.interval().high();
-            }
             Some(Nonlinearity::Exact(activation)) => {
                 activation.name().clone_into(&mut self.activation);
+            }
+            Some(used) => {
+                if let Some(polynomial) = used.polynomial() {
+                    self.degree = polynomial.degree();
+                    self.low = polynomial.interval().low();
+                    self.high = polynomial.interval().high();
+                }
             }
             None => {}
         }

@@ -18,6 +18,7 @@
 //! |---|---|
 //! | [`network`] | [`Network`], [`Layer`], [`Shape`] and the shapes that follow from them |
 //! | [`normalisation`] | [`Normalisation`]: from pixels to input values |
+//! | [`nonlinearity`] | [`Nonlinearity`]: activations and the polynomials in their place |
 //! | [`artifact`] | [`Artifact`], [`Provenance`]: a trained network, read with suspicion |
 //! | [`tensors`] | [`Tensor`], [`TensorFile`]: named tensors in one safetensors file |
 //! | [`zoo`] | the networks by name |
@@ -26,11 +27,13 @@
 
 pub mod artifact;
 pub mod network;
+pub mod nonlinearity;
 pub mod normalisation;
 pub mod tensors;
 pub mod zoo;
 
 pub use artifact::{Artifact, ArtifactError, Provenance};
-pub use network::{BATCH_NORM_EPSILON, Layer, Network, NetworkError, Nonlinearity, Shape};
+pub use network::{BATCH_NORM_EPSILON, Layer, Network, NetworkError, Shape};
+pub use nonlinearity::Nonlinearity;
 pub use normalisation::Normalisation;
 pub use tensors::{Tensor, TensorFile, TensorFileError};

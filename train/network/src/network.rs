@@ -1,7 +1,7 @@
 //! A feed-forward network as a list of layers, and the shapes that follow from it.
 
-use crate::Normalisation;
-use approx::{Activation, Polynomial};
+use crate::{Nonlinearity, Normalisation};
+use approx::Polynomial;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -87,21 +87,6 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}×{}×{}", self.channels, self.height, self.width)
     }
-}
-
-/// What is applied to every value on its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Nonlinearity {
-    /// The activation itself: what training in the clear uses, and no encryption here can evaluate.
-    Exact(Activation),
-    /// A polynomial in its place.
-    Polynomial {
-        /// The polynomial, applied far outside its interval too if a value lands there.
-        polynomial: Polynomial,
-        /// Whether training moves the coefficients.
-        learnable: bool,
-    },
 }
 
 /// One step of a sequential network.
@@ -199,7 +184,11 @@ impl Layer {
                 }
                 input
             }
-            Self::BatchNorm | Self::Activation(_) => input,
+            Self::Activation(ref nonlinearity) => {
+                nonlinearity.check(input.channels)?;
+                input
+            }
+            Self::BatchNorm => input,
         };
         if output.is_empty() || output.len() > MAX_VALUES {
             return Err("the output would be empty or too large");
@@ -428,174 +417,10 @@ impl Network {
     pub fn depth(&self) -> usize {
         let activations = self.activations().into_iter();
         activations
-            .map(|nonlinearity| match nonlinearity {
-                Nonlinearity::Exact(_) => 1,
-                Nonlinearity::Polynomial { polynomial, .. } => polynomial.depth(),
-            })
+            .map(|nonlinearity| nonlinearity.polynomial().map_or(1, Polynomial::depth))
             .sum()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn network(layers: Vec<Layer>) -> Network {
-        Network {
-            name: "test".into(),
-            input: Shape {
-                channels: 1,
-                height: 8,
-                width: 8,
-            },
-            normalisation: Normalisation {
-                mean: vec![0.0],
-                deviation: vec![1.0],
-                standardised: false,
-            },
-            layers,
-        }
-    }
-
-    #[test]
-    fn shapes_follow_the_layers() {
-        let network = network(vec![
-            Layer::Convolution {
-                out_channels: 3,
-                kernel: 3,
-                stride: 2,
-                padding: 1,
-            },
-            Layer::BatchNorm,
-            Layer::MeanPool {
-                kernel: 2,
-                stride: 2,
-            },
-            Layer::Activation(Nonlinearity::Exact(Activation::Relu)),
-            Layer::Dense { outputs: 5 },
-        ]);
-        let shapes: Vec<String> = network
-            .shapes()
-            .unwrap()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(shapes, ["3×4×4", "3×4×4", "3×2×2", "3×2×2", "5×1×1"]);
-        assert_eq!(network.activation_outputs(), 12);
-        assert_eq!(network.multiply_accumulates(), 48 * 9 + 5 * 12);
-        assert_eq!(network.depth(), 1);
-        assert_eq!(network.parameters(), Ok(3 * 9 + 3 + 6 + 5 * 12 + 5));
-        assert_eq!(
-            network.parameter_shapes().unwrap()[0],
-            ("layers.0.weight".into(), vec![3, 1, 3, 3])
-        );
-        network.validate().unwrap();
-    }
-
-    #[test]
-    fn layers_that_do_not_fit_are_refused() {
-        for layer in [
-            Layer::Convolution {
-                out_channels: 0,
-                kernel: 3,
-                stride: 1,
-                padding: 0,
-            },
-            Layer::Convolution {
-                out_channels: 1,
-                kernel: 0,
-                stride: 1,
-                padding: 0,
-            },
-            Layer::Convolution {
-                out_channels: 1,
-                kernel: 3,
-                stride: 0,
-                padding: 0,
-            },
-            Layer::Convolution {
-                out_channels: 1,
-                kernel: 9,
-                stride: 1,
-                padding: 0,
-            },
-            Layer::Convolution {
-                out_channels: 1,
-                kernel: usize::MAX,
-                stride: 1,
-                padding: usize::MAX - 1,
-            },
-            Layer::Convolution {
-                out_channels: usize::MAX,
-                kernel: 8,
-                stride: 1,
-                padding: 0,
-            },
-            Layer::MeanPool {
-                kernel: 9,
-                stride: 1,
-            },
-            Layer::Dense { outputs: 0 },
-            Layer::Dense {
-                outputs: usize::MAX / 2,
-            },
-        ] {
-            let error = network(vec![layer]).validate().unwrap_err();
-            assert!(
-                matches!(error, NetworkError::Layer { index: 0, .. }),
-                "{error}"
-            );
-        }
-        assert_eq!(
-            network(Vec::new()).validate(),
-            Err(NetworkError::LayerCount(0))
-        );
-    }
-
-    #[test]
-    fn rounding_layers_stand_first_or_behind_an_activation() {
-        let quantise = |levels, low, high| Layer::Quantise { levels, low, high };
-        let relu = Layer::Activation(Nonlinearity::Exact(Activation::Relu));
-        let dense = Layer::Dense { outputs: 2 };
-        let good = network(vec![
-            quantise(2, 0.0, 1.0),
-            dense.clone(),
-            relu,
-            quantise(256, -1.0, 1.0),
-            dense.clone(),
-        ]);
-        good.validate().unwrap();
-        assert_eq!(good.parameters(), Ok(2 * 64 + 2 + 4 + 2));
-        let json = serde_json::to_string(&good.layers[0]).unwrap();
-        assert_eq!(json, r#"{"quantise":{"levels":2,"low":0.0,"high":1.0}}"#);
-        for (layers, index) in [
-            (vec![quantise(1, 0.0, 1.0)], 0),
-            (vec![quantise(257, 0.0, 1.0)], 0),
-            (vec![quantise(2, 1.0, 1.0)], 0),
-            (vec![quantise(2, 0.0, f64::INFINITY)], 0),
-            (vec![quantise(2, f64::NAN, 1.0)], 0),
-            (vec![quantise(2, -f64::MAX, f64::MAX)], 0),
-            (vec![dense.clone(), quantise(2, 0.0, 1.0)], 1),
-            (vec![dense, Layer::BatchNorm, quantise(2, 0.0, 1.0)], 2),
-        ] {
-            let error = network(layers).validate().unwrap_err();
-            assert!(
-                matches!(error, NetworkError::Layer { index: at, layer: "quantise", .. } if at == index),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn names_and_normalisations_are_checked() {
-        let mut bad = network(vec![Layer::Dense { outputs: 2 }]);
-        bad.name = "../up".into();
-        assert!(matches!(bad.validate(), Err(NetworkError::Name(_))));
-        bad.name = "up".into();
-        bad.normalisation.deviation[0] = 0.0;
-        assert_eq!(
-            bad.validate(),
-            Err(NetworkError::Normalisation { channels: 1 })
-        );
-    }
-}
+mod tests;

@@ -90,6 +90,7 @@ fn model(layers: Vec<Layer>) -> Model {
         normalisation: Normalisation {
             mean: vec![0.0],
             deviation: vec![1.0],
+            standardised: false,
         },
         layers,
     };

@@ -3,12 +3,14 @@
 //! For a channel of `M` values `x` with mean `m` and variance `v`, `d = x - m`, `s = gamma / √(v + ε)`:
 //! 1. `z = s · d + beta`, `y = f(z)`, boundary loss `Σ relu(|z| - b)²`.
 //! 2. Backward: `g = ∂y · f'(z) + weight · 2 relu(|z| - b) sign(z) / (all values)`, with `z` computed again.
+//!    (An exponential penalty has `exp(e) - 1` and `exp(e)` for `e²` and `2e`, `e = relu(|z| - b)`.)
 //! 3. `∂beta = Σ g`, `∂gamma = Σ g d / √(v + ε)`,
 //!    `∂x = s · (g - Σ g / M - d · Σ g d / (M (v + ε)))`.
 //!
 //! # References
 //! - Ioffe & Szegedy (2015), *Batch normalization*, ICML, section 3.
 
+use crate::Penalty;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -25,6 +27,13 @@ pub(crate) enum Pointwise {
     Relu,
     /// `c_0 + z (c_1 + z (c_2 + …))`, up to degree 4.
     Powers(Vec<f32>),
+    /// `(1 - share) relu(z) + share p(z)`, `p` as in `Powers`.
+    Replaced {
+        powers: Vec<f32>,
+        share: f32,
+        /// Where `p` sees its inputs as they are; beyond, it sees the nearer end.
+        within: Option<[f32; 2]>,
+    },
 }
 
 /// A function of one value.
@@ -85,6 +94,50 @@ impl<const N: usize> Function for Powers<N> {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Replaced {
+    powers: Powers<5>,
+    share: f32,
+    low: f32,
+    high: f32,
+}
+
+impl Replaced {
+    fn new(powers: &[f32], share: f32, within: Option<[f32; 2]>) -> Self {
+        let [low, high] = within.unwrap_or([f32::NEG_INFINITY, f32::INFINITY]);
+        Self {
+            powers: Powers::new(powers),
+            share,
+            low,
+            high,
+        }
+    }
+}
+
+impl Function for Replaced {
+    #[inline(always)]
+    fn value(self, z: f32) -> f32 {
+        let polynomial = self.powers.value(z.max(self.low).min(self.high));
+        (1.0 - self.share) * Relu.value(z) + self.share * polynomial
+    }
+    #[inline(always)]
+    fn slope(self, z: f32) -> f32 {
+        let inside = z >= self.low && z <= self.high;
+        let slope = if inside { self.powers.slope(z) } else { 0.0 };
+        (1.0 - self.share) * Relu.slope(z) + self.share * slope
+    }
+}
+
+/// From here on an exponential penalty is continued in a straight line.
+pub(crate) const STEEPEST: f32 = 8.0;
+
+/// The penalty of a value that lies so far beyond the boundary, at least 0.
+#[inline(always)]
+fn exponential(beyond: f32) -> f32 {
+    let near = beyond.min(STEEPEST);
+    near.exp() * (1.0 + beyond - near) - 1.0
+}
+
 /// The numbers of a channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Channel {
@@ -105,6 +158,8 @@ pub(crate) struct Treatment {
     pub boundary: f32,
     /// Factor of the boundary loss in the loss of the training; none of its gradient is added where it is 0.
     pub boundary_weight: f32,
+    /// What is beyond goes through this.
+    pub penalty: Penalty,
 }
 
 /// What a training pass gives.
@@ -186,7 +241,7 @@ pub(crate) fn gradients(
     let size = values.len() / channels.len();
     assert_eq!(values.len(), gradients.len());
     let mut result = vec![0.0; values.len()];
-    let pull = 2.0 * treatment.boundary_weight / values.len() as f32;
+    let pull = treatment.boundary_weight / values.len() as f32;
     let sums: Vec<(f32, f32)> = result
         .par_chunks_exact_mut(size)
         .zip(values.par_chunks_exact(size))
@@ -272,6 +327,11 @@ impl WithSimd for Apply<'_, '_> {
             Pointwise::Relu => self.run(Relu),
             Pointwise::Powers(c) if c.len() <= 3 => self.run(Powers::<3>::new(c)),
             Pointwise::Powers(c) => self.run(Powers::<5>::new(c)),
+            Pointwise::Replaced {
+                powers,
+                share,
+                within,
+            } => self.run(Replaced::new(powers, *share, *within)),
         }
     }
 }
@@ -287,10 +347,15 @@ impl Apply<'_, '_> {
             for (value, output) in values.iter().zip(&mut *output) {
                 *output = (value - mean) * scale + beta;
             }
-            excess += sum(output, output, |z, _| {
-                let beyond = (z.abs() - boundary).max(0.0);
-                beyond * beyond
-            });
+            excess += match self.treatment.penalty {
+                Penalty::Square => sum(output, output, |z, _| {
+                    let beyond = (z.abs() - boundary).max(0.0);
+                    beyond * beyond
+                }),
+                Penalty::Exponential => sum(output, output, |z, _| {
+                    exponential((z.abs() - boundary).max(0.0))
+                }),
+            };
             for z in output {
                 *z = function.value(*z);
             }
@@ -323,14 +388,30 @@ impl WithSimd for Backward<'_, '_> {
             Pointwise::Relu => self.run(Relu),
             Pointwise::Powers(c) if c.len() <= 3 => self.run(Powers::<3>::new(c)),
             Pointwise::Powers(c) => self.run(Powers::<5>::new(c)),
+            Pointwise::Replaced {
+                powers,
+                share,
+                within,
+            } => self.run(Replaced::new(powers, *share, *within)),
         }
     }
 }
 
 impl Backward<'_, '_> {
-    /// Gradients of gamma and beta.
     #[inline(always)]
     fn run(self, function: impl Function) -> (f32, f32) {
+        match self.treatment.penalty {
+            Penalty::Square => self.pulled(function, |beyond| 2.0 * beyond),
+            Penalty::Exponential => self.pulled(function, |beyond| {
+                let slope = beyond.abs().min(STEEPEST).exp().copysign(beyond);
+                if beyond == 0.0 { 0.0 } else { slope }
+            }),
+        }
+    }
+
+    /// Gradients of gamma and beta. `push` is the slope of the penalty.
+    #[inline(always)]
+    fn pulled(self, function: impl Function, push: impl Fn(f32) -> f32) -> (f32, f32) {
         let Channel {
             beta,
             mean,
@@ -348,7 +429,7 @@ impl Backward<'_, '_> {
             for ((result, value), gradient) in result.iter_mut().zip(values).zip(gradients) {
                 let z = (value - mean) * scale + beta;
                 let beyond = (z - boundary).max(0.0) + (z + boundary).min(0.0);
-                *result = gradient * function.slope(z) + self.pull * beyond;
+                *result = gradient * function.slope(z) + self.pull * push(beyond);
             }
             all += sum(result, values, |g, _| g);
             along += sum(result, values, |g, x| g * (x - mean));

@@ -1,5 +1,7 @@
 //! Both kinds of operators against Burn's own convolution, pool and batch norm, values and gradients.
 
+use crate::Penalty;
+use crate::blend::Blend;
 use crate::kernels::Kernels;
 use crate::layers::Boundary;
 use crate::model::{Model, values};
@@ -235,9 +237,29 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
         polynomial(vec![1.2, 2.0, 1.0], true),
     ];
     for nonlinearity in &nonlinearities {
-        for weight in [0.0, 0.7] {
+        let blend = |with| Blend {
+            with,
+            share: 0.3,
+            clip: true,
+        };
+        for (weight, penalty, blend) in [
+            (0.0, Penalty::Square, None),
+            (0.7, Penalty::Square, None),
+            (0.7, Penalty::Exponential, None),
+            (0.0, Penalty::Square, Some(blend(None))),
+            (0.7, Penalty::Square, Some(blend(Some(Activation::Relu)))),
+            (
+                0.7,
+                Penalty::Exponential,
+                Some(blend(Some(Activation::Tanh))),
+            ),
+        ] {
             // A boundary that many values are beyond; the second norm has no activation behind it.
-            let boundary = Boundary { at: 0.8, weight };
+            let boundary = Boundary {
+                at: 0.8,
+                weight,
+                penalty,
+            };
             let network = network(vec![
                 Layer::BatchNorm,
                 Layer::Activation(nonlinearity.clone()),
@@ -259,7 +281,7 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
                 let [mut excess, mut statistics] = [(); 2].map(|()| Vec::new());
                 let mut found = differentiate(
                     |weights, input| {
-                        let pass = model.train(weights, input, boundary);
+                        let pass = model.train(weights, input, boundary, blend);
                         let added = pass.excess.unwrap() * weight;
                         let [rows, columns] = pass.logits.dims();
                         // Into the loss with the weight 1, as in training, through an output of its own.
@@ -274,7 +296,7 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
                     &weights,
                     &input,
                 );
-                let pass = model.train(&weights, input.clone(), boundary);
+                let pass = model.train(&weights, input.clone(), boundary, blend);
                 excess.push(pass.excess.unwrap().unsqueeze::<2>());
                 statistics.extend(pass.statistics.into_iter().map(|(_, value)| value));
                 found.append(&mut excess);
@@ -282,7 +304,11 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
                 found.push(model.infer(&weights, input.clone()));
                 found
             });
-            all_agree(&fused, &stock, &format!("{nonlinearity:?}, {weight}"));
+            all_agree(
+                &fused,
+                &stock,
+                &format!("{nonlinearity:?}, {weight}, {penalty:?}, {blend:?}"),
+            );
         }
     }
 }
@@ -321,9 +347,10 @@ fn results_do_not_depend_on_the_number_of_threads() {
             let boundary = Boundary {
                 at: 1.0,
                 weight: 0.1,
+                penalty: Penalty::Square,
             };
             let found = differentiate(
-                |weights, input| model.train(weights, input, boundary).logits,
+                |weights, input| model.train(weights, input, boundary, None).logits,
                 &weights,
                 &input,
             );
