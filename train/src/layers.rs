@@ -242,16 +242,23 @@ fn spread(narrow: usize, wide: usize, shifts: usize, step: usize) -> Vec<f32> {
 pub(crate) struct Running<'a> {
     weights: &'a [Tensor<2>],
     training: Option<Boundary>,
+    /// Constants added to the filters of linear layers, by the positions of their weights; may be empty.
+    changes: &'a [Option<Tensor<2>>],
     pub excess: Option<Tensor<1>>,
     pub statistics: Vec<(usize, Tensor<2>)>,
 }
 
 impl<'a> Running<'a> {
     /// With the statistics of the batch if it is for training, with running ones otherwise.
-    pub(crate) fn new(weights: &'a [Tensor<2>], training: Option<Boundary>) -> Self {
+    pub(crate) fn new(
+        weights: &'a [Tensor<2>],
+        changes: &'a [Option<Tensor<2>>],
+        training: Option<Boundary>,
+    ) -> Self {
         Self {
             weights,
             training,
+            changes,
             excess: None,
             statistics: Vec::new(),
         }
@@ -285,14 +292,11 @@ impl<'a> Running<'a> {
             } => {
                 let batch = x.dims()[1];
                 let mut filters = weights[*weight].clone(); // [out, in·k·k]
-                let [out, taps] = filters.dims();
+                let [out, _] = filters.dims();
                 if let Some(spread) = spread {
-                    let [narrow, wide] = spread.dims();
-                    filters = filters
-                        .reshape([out * taps / narrow, narrow])
-                        .matmul(spread.as_ref().clone())
-                        .reshape([out, taps / narrow * wide]);
+                    filters = widened(filters, spread);
                 }
+                let filters = self.changed(filters, *weight);
                 let outputs = match view {
                     View::Fused(windows) => operators::convolve(x, filters, windows),
                     View::Rows { rows, padded, .. } => stock_convolution(x, filters, rows, *padded),
@@ -304,7 +308,10 @@ impl<'a> Running<'a> {
                 let by_channel = outputs.reshape([out, features / out * batch]);
                 biased(by_channel, weight + 1).reshape([features, batch])
             }
-            Module::Dense { weight } => biased(weights[*weight].clone().matmul(x), weight + 1),
+            Module::Dense { weight } => {
+                let matrix = self.changed(weights[*weight].clone(), *weight);
+                biased(matrix.matmul(x), weight + 1)
+            }
             Module::BatchNorm {
                 gamma,
                 channels,
@@ -333,6 +340,15 @@ impl<'a> Running<'a> {
                 nonlinear.apply(x, weights)
             }
             Module::Quantise { levels, low, high } => rounded(x, *levels, *low, *high),
+        }
+    }
+
+    /// With what is added to the filters at a position, if anything is.
+    fn changed(&self, filters: Tensor<2>, position: usize) -> Tensor<2> {
+        match self.changes.get(position) {
+            Some(Some(change)) if filters.is_autodiff() => filters + change.clone().autodiff(),
+            Some(Some(change)) => filters + change.clone(),
+            _ => filters,
         }
     }
 
@@ -399,6 +415,16 @@ impl<'a> Running<'a> {
         }
         output
     }
+}
+
+/// Filters `[out, in·k·k]` made larger by a mean pool: `[out, in·k'·k']`.
+pub(crate) fn widened(filters: Tensor<2>, spread: &Tensor<2>) -> Tensor<2> {
+    let [out, taps] = filters.dims();
+    let [narrow, wide] = spread.dims();
+    filters
+        .reshape([out * taps / narrow, narrow])
+        .matmul(spread.clone())
+        .reshape([out, taps / narrow * wide])
 }
 
 /// The nearest of `levels` equally spaced values; gradients pass as if it were the clamp alone.

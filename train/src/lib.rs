@@ -20,6 +20,7 @@
 //! | [`Recipe`] | every knob of training |
 //! | [`train`] | training with checkpoints and resume |
 //! | [`logits`] | evaluation of a trained network |
+//! | [`evaluation_weights`] | the integers that training expects encrypted evaluation to take |
 //! | [`speed`] | single steps of training, to be timed |
 //!
 //! # Reproducibility
@@ -38,6 +39,7 @@ mod checkpoint;
 pub mod datasets;
 mod evaluation;
 mod grid;
+mod integers;
 mod kernels;
 mod layers;
 mod model;
@@ -51,6 +53,7 @@ mod teacher;
 mod training;
 
 pub use evaluation::{accuracy, logits};
+pub use integers::evaluation_weights;
 pub use kernels::Kernels;
 pub use recipe::{Optimiser, Recipe};
 pub use training::{EpochReport, Observer, Progress, Silent, Trained, train};

@@ -237,21 +237,29 @@ impl Model {
 
     /// Logits `[batch, classes]` of input values `[batch, features]`, with running statistics.
     pub(crate) fn infer(&self, weights: &[Tensor<2>], input: Tensor<2>) -> Tensor<2> {
-        self.run(weights, input, None).logits
+        self.run(weights, &[], input, None).logits
     }
 
-    /// The same with the statistics of the batch.
+    /// The same with the statistics of the batch. `changes` are constants that are added to filters, by the positions
+    /// of their weights; it may be empty.
     pub(crate) fn train(
         &self,
         weights: &[Tensor<2>],
+        changes: &[Option<Tensor<2>>],
         input: Tensor<2>,
         boundary: Boundary,
     ) -> Pass {
-        self.run(weights, input, Some(boundary))
+        self.run(weights, changes, input, Some(boundary))
     }
 
-    fn run(&self, weights: &[Tensor<2>], input: Tensor<2>, training: Option<Boundary>) -> Pass {
-        let mut pass = Running::new(weights, training);
+    fn run(
+        &self,
+        weights: &[Tensor<2>],
+        changes: &[Option<Tensor<2>>],
+        input: Tensor<2>,
+        training: Option<Boundary>,
+    ) -> Pass {
+        let mut pass = Running::new(weights, changes, training);
         let mut x = input.transpose(); // [features, batch] from here on
         for module in &self.modules {
             x = pass.apply(module, x, |position| {
@@ -264,6 +272,11 @@ impl Model {
             excess: pass.excess,
             statistics: pass.statistics,
         }
+    }
+
+    /// What the network is computed with, in order.
+    pub(crate) fn modules(&self) -> &[Module] {
+        &self.modules
     }
 
     /// Shape of an image.

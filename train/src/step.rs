@@ -4,6 +4,7 @@ use crate::batches::Batch;
 use crate::checkpoint::State;
 use crate::evaluation::{input, largest};
 use crate::grid::Grid;
+use crate::integers::Integers;
 use crate::layers::Boundary;
 use crate::model::Model;
 use crate::optimiser;
@@ -17,6 +18,7 @@ pub(crate) struct Trainer<'a> {
     pub recipe: &'a Recipe,
     pub teacher: Option<Teacher>,
     pub grid: Option<Grid>,
+    pub integers: Option<Integers>,
     pub device: Device,
 }
 
@@ -48,7 +50,10 @@ impl Trainer<'_> {
         let rounded = (self.grid.as_ref())
             .map(|grid| grid.trained(&state.weights, done as f64 / total as f64));
         let weights = rounded.as_ref().unwrap_or(&state.weights);
-        let pass = model.train(weights, input.clone(), boundary);
+        let changes = (self.integers.as_ref()).map_or_else(Vec::new, |integers| {
+            integers.changes(model, &state.weights, done as f64 / total as f64)
+        });
+        let pass = model.train(weights, &changes, input.clone(), boundary);
         let classes = pass.logits.dims()[1];
         let right = crate::model::values(&pass.logits.clone().inner())
             .chunks_exact(classes)

@@ -258,7 +258,7 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
                 let [mut excess, mut statistics] = [(); 2].map(|()| Vec::new());
                 let mut found = differentiate(
                     |weights, input| {
-                        let pass = model.train(weights, input, boundary);
+                        let pass = model.train(weights, &[], input, boundary);
                         let added = pass.excess.unwrap() * weight;
                         let [rows, columns] = pass.logits.dims();
                         // Into the loss with the weight 1, as in training, through an output of its own.
@@ -273,7 +273,7 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
                     &weights,
                     &input,
                 );
-                let pass = model.train(&weights, input.clone(), boundary);
+                let pass = model.train(&weights, &[], input.clone(), boundary);
                 excess.push(pass.excess.unwrap().unsqueeze::<2>());
                 statistics.extend(pass.statistics.into_iter().map(|(_, value)| value));
                 found.append(&mut excess);
@@ -322,7 +322,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 weight: 0.1,
             };
             let found = differentiate(
-                |weights, input| model.train(weights, input, boundary).logits,
+                |weights, input| model.train(weights, &[], input, boundary).logits,
                 &weights,
                 &input,
             );
