@@ -39,7 +39,6 @@ impl Group {
             method,
             degree,
             ..
-            ..
         } = self;
         if method == EXACT {
             format!("{network}, {activation} itself")
@@ -73,7 +72,11 @@ pub fn groups(rows: &[TrainRow]) -> Vec<Group> {
             let whole = || here().filter(|row| row.stopped_after.is_none());
             let tests: Vec<f64> = whole().filter_map(|row| row.test_accuracy).collect();
             let mean_of = |value: fn(&TrainRow) -> Option<f64>| {
-                whole().filter(|row| row.test_accuracy.is_some()).filter_map(|row| value(row)).sum::<f64>() / tests.len() as f64
+                whole()
+                    .filter(|row| row.test_accuracy.is_some())
+                    .filter_map(|row| value(row))
+                    .sum::<f64>()
+                    / tests.len() as f64
             };
             let mean = mean_of(|row| row.test_accuracy);
             let squares: f64 = tests.iter().map(|test| (test - mean).powi(2)).sum();

@@ -267,9 +267,12 @@ pub(crate) struct Running<'a> {
     weights: &'a [Tensor<2>],
     training: Option<Boundary>,
     precision: Precision,
-    blend: Option<Blend>,
+    /// How activations are mixed.
+    pub blend: Option<Blend>,
     /// Is shown the inputs of each activation, layer by layer.
     pub watch: Option<&'a mut dyn FnMut(&Tensor<2>)>,
+    /// Constants added to the filters of linear layers, by the positions of their weights; may be empty.
+    pub changes: &'a [Option<Tensor<2>>],
     pub excess: Option<Tensor<1>>,
     pub statistics: Vec<(usize, Tensor<2>)>,
 }
@@ -280,14 +283,14 @@ impl<'a> Running<'a> {
         weights: &'a [Tensor<2>],
         training: Option<Boundary>,
         precision: Precision,
-        blend: Option<Blend>,
     ) -> Self {
         Self {
             weights,
             training,
             precision,
-            blend,
+            blend: None,
             watch: None,
+            changes: &[],
             excess: None,
             statistics: Vec::new(),
         }
@@ -326,14 +329,11 @@ impl<'a> Running<'a> {
             } => {
                 let batch = x.dims()[1];
                 let mut filters = weights[*weight].clone(); // [out, in·k·k]
-                let [out, taps] = filters.dims();
+                let [out, _] = filters.dims();
                 if let Some(spread) = spread {
-                    let [narrow, wide] = spread.dims();
-                    filters = filters
-                        .reshape([out * taps / narrow, narrow])
-                        .matmul(spread.as_ref().clone())
-                        .reshape([out, taps / narrow * wide]);
+                    filters = widened(filters, spread);
                 }
+                let filters = self.changed(filters, *weight);
                 let outputs = match view {
                     View::Fused(windows) => {
                         operators::convolve(x, filters, windows, self.precision)
@@ -348,7 +348,7 @@ impl<'a> Running<'a> {
                 biased(by_channel, weight + 1).reshape([features, batch])
             }
             Module::Dense { weight, view } => {
-                let filters = weights[*weight].clone();
+                let filters = self.changed(weights[*weight].clone(), *weight);
                 let outputs = match view {
                     Some(windows) if self.precision == Precision::Mixed => {
                         operators::convolve(x, filters, windows, Precision::Mixed)
@@ -378,6 +378,15 @@ impl<'a> Running<'a> {
             },
             Module::Activation(nonlinear) => self.activate(x, nonlinear),
             Module::Quantise { levels, low, high } => rounded(x, *levels, *low, *high),
+        }
+    }
+
+    /// With what is added to the filters at a position, if anything is.
+    fn changed(&self, filters: Tensor<2>, position: usize) -> Tensor<2> {
+        match self.changes.get(position) {
+            Some(Some(change)) if filters.is_autodiff() => filters + change.clone().autodiff(),
+            Some(Some(change)) => filters + change.clone(),
+            _ => filters,
         }
     }
 
@@ -490,6 +499,16 @@ impl<'a> Running<'a> {
         }
         output
     }
+}
+
+/// Filters `[out, in·k·k]` made larger by a mean pool: `[out, in·k'·k']`.
+pub(crate) fn widened(filters: Tensor<2>, spread: &Tensor<2>) -> Tensor<2> {
+    let [out, taps] = filters.dims();
+    let [narrow, wide] = spread.dims();
+    filters
+        .reshape([out * taps / narrow, narrow])
+        .matmul(spread.clone())
+        .reshape([out, taps / narrow * wide])
 }
 
 /// The nearest of `levels` equally spaced values; gradients pass as if it were the clamp alone.

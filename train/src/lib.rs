@@ -21,6 +21,7 @@
 //! | [`train`] | training with checkpoints and resume |
 //! | [`logits`] | evaluation of a trained network |
 //! | [`diagnosis`] | what reaches the activations of a trained network |
+//! | [`evaluation_weights`] | the integers that training expects encrypted evaluation to take |
 //! | [`speed`] | single steps of training, to be timed |
 //!
 //! # Reproducibility
@@ -42,6 +43,7 @@ pub mod diagnosis;
 mod evaluation;
 mod grid;
 mod hermite;
+mod integers;
 mod kernels;
 mod layers;
 mod model;
@@ -56,6 +58,7 @@ mod teacher;
 mod training;
 
 pub use evaluation::{accuracy, logits};
+pub use integers::evaluation_weights;
 pub use kernels::Kernels;
 pub use recipe::{Clipping, Coefficients, Optimiser, Penalty, Precision, Recipe, Schedule};
 pub use training::{EpochReport, Observer, Progress, Silent, Trained, train};

@@ -303,19 +303,23 @@ impl Model {
 
     /// Logits `[batch, classes]` of input values `[batch, features]`, with running statistics.
     pub(crate) fn infer(&self, weights: &[Tensor<2>], input: Tensor<2>) -> Tensor<2> {
-        self.run(Running::new(weights, None, Precision::Single, None), input)
+        self.run(Running::new(weights, None, Precision::Single), input)
             .logits
     }
 
-    /// The same with the statistics of the batch, and activations mixed as `blend` says.
+    /// The same with the statistics of the batch, and activations mixed as `blend` says. `changes` are constants that are
+    /// added to filters, by the positions of their weights; it may be empty.
     pub(crate) fn train(
         &self,
         weights: &[Tensor<2>],
+        changes: &[Option<Tensor<2>>],
         input: Tensor<2>,
         boundary: Boundary,
         blend: Option<Blend>,
     ) -> Pass {
-        let pass = Running::new(weights, Some(boundary), self.precision, blend);
+        let mut pass = Running::new(weights, Some(boundary), self.precision);
+        pass.blend = blend;
+        pass.changes = changes;
         self.run(pass, input)
     }
 
@@ -326,7 +330,7 @@ impl Model {
         input: Tensor<2>,
         seen: &mut dyn FnMut(&Tensor<2>),
     ) {
-        let mut pass = Running::new(weights, None, Precision::Single, None);
+        let mut pass = Running::new(weights, None, Precision::Single);
         pass.watch = Some(seen);
         self.run(pass, input);
     }
@@ -345,6 +349,11 @@ impl Model {
             excess: pass.excess,
             statistics: pass.statistics,
         }
+    }
+
+    /// What the network is computed with, in order.
+    pub(crate) fn modules(&self) -> &[Module] {
+        &self.modules
     }
 
     /// Shape of an image.

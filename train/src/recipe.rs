@@ -182,6 +182,11 @@ pub struct Recipe {
     /// layers. 0 sets no limit.
     #[serde(skip_serializing_if = "is_default")]
     pub accumulator_levels: u32,
+    /// Bits of the integers, sign included, that encrypted evaluation on real numbers will round the weights of linear
+    /// layers to (`encrypt --weight-bits`): training meets weights rounded like that, for fine-tuning; what is exported
+    /// stays real. 0 switches it off.
+    #[serde(skip_serializing_if = "is_default")]
+    pub evaluation_bits: u32,
     /// Share of all steps over which the rounding of weights sets in.
     #[serde(skip_serializing_if = "is_default")]
     pub rounding_rise: f64,
@@ -265,6 +270,7 @@ impl Default for Recipe {
             weight_levels: 0,
             output_weight_levels: 0,
             accumulator_levels: 0,
+            evaluation_bits: 0,
             rounding_rise: 0.0,
             penalty: Penalty::Square,
             near_linear: 0.0,
@@ -354,6 +360,14 @@ impl Recipe {
             (
                 finite(self.rotation_degrees),
                 "rotation_degrees must be 0 or more",
+            ),
+            (
+                self.evaluation_bits == 0 || (2..=12).contains(&self.evaluation_bits),
+                "evaluation_bits must be 0 or 2 to 12",
+            ),
+            (
+                self.evaluation_bits == 0 || self.weight_levels == 0,
+                "evaluation_bits and weight_levels are two ways to round the same weights: choose one",
             ),
             (share(self.rounding_rise), "rounding_rise must be in [0, 1)"),
             (share(self.scale), "scale must be in [0, 1)"),

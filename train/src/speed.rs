@@ -64,6 +64,7 @@ impl Stepper {
             recipe: &self.recipe,
             teacher: None,
             grid: None,
+            integers: None,
             device: self.device.clone(),
         };
         let batch = self.batch.clone();

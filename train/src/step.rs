@@ -5,6 +5,7 @@ use crate::blend::Blend;
 use crate::checkpoint::State;
 use crate::evaluation::{input, largest};
 use crate::grid::Grid;
+use crate::integers::Integers;
 use crate::layers::Boundary;
 use crate::model::Model;
 use crate::optimiser;
@@ -18,6 +19,7 @@ pub(crate) struct Trainer<'a> {
     pub recipe: &'a Recipe,
     pub teacher: Option<Teacher>,
     pub grid: Option<Grid>,
+    pub integers: Option<Integers>,
     pub device: Device,
 }
 
@@ -50,8 +52,11 @@ impl Trainer<'_> {
         let rounded = (self.grid.as_ref())
             .map(|grid| grid.trained(&state.weights, done as f64 / total as f64));
         let weights = rounded.as_ref().unwrap_or(&state.weights);
+        let changes = (self.integers.as_ref()).map_or_else(Vec::new, |integers| {
+            integers.changes(model, &state.weights, done as f64 / total as f64)
+        });
         let blend = Blend::at(recipe, done, total);
-        let pass = model.train(weights, input.clone(), boundary, blend);
+        let pass = model.train(weights, &changes, input.clone(), boundary, blend);
         let classes = pass.logits.dims()[1];
         let right = crate::model::values(&pass.logits.clone().inner())
             .chunks_exact(classes)

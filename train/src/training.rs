@@ -10,6 +10,7 @@ use crate::checkpoint::{self, State};
 use crate::datasets::{Dataset, Images};
 use crate::evaluation::{accuracy_of, fits};
 use crate::grid::Grid;
+use crate::integers::Integers;
 use crate::model::{Model, Role};
 use crate::step::Trainer;
 use crate::teacher::Teacher;
@@ -134,6 +135,7 @@ pub fn train(
         recipe,
         teacher,
         grid,
+        integers: Integers::new(&model, recipe),
         device: device.clone(),
     };
     let (training, validation) =

@@ -89,8 +89,8 @@ fn integers(artifact: &Artifact, layer: usize, largest: u32) -> Vec<Vec<i64>> {
             .iter()
             .fold(0.0, |most, w| f64::max(most, f64::from(w.abs())));
         assert!(peak > 0.0);
-        let steps = (1..=largest).map(|q| peak / f64::from(q));
-        let found = steps.filter_map(|step| whole(row, step)).next();
+        let mut steps = (1..=largest).map(|q| peak / f64::from(q));
+        let found = steps.find_map(|step| whole(row, step));
         found.expect("a row of whole multiples of one step")
     })
     .collect()

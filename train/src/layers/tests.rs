@@ -281,7 +281,7 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
                 let [mut excess, mut statistics] = [(); 2].map(|()| Vec::new());
                 let mut found = differentiate(
                     |weights, input| {
-                        let pass = model.train(weights, input, boundary, blend);
+                        let pass = model.train(weights, &[], input, boundary, blend);
                         let added = pass.excess.unwrap() * weight;
                         let [rows, columns] = pass.logits.dims();
                         // Into the loss with the weight 1, as in training, through an output of its own.
@@ -296,7 +296,7 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
                     &weights,
                     &input,
                 );
-                let pass = model.train(&weights, input.clone(), boundary, blend);
+                let pass = model.train(&weights, &[], input.clone(), boundary, blend);
                 excess.push(pass.excess.unwrap().unsqueeze::<2>());
                 statistics.extend(pass.statistics.into_iter().map(|(_, value)| value));
                 found.append(&mut excess);
@@ -350,7 +350,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 penalty: Penalty::Square,
             };
             let found = differentiate(
-                |weights, input| model.train(weights, input, boundary, None).logits,
+                |weights, input| model.train(weights, &[], input, boundary, None).logits,
                 &weights,
                 &input,
             );
