@@ -156,7 +156,7 @@ mod tests {
             [MEASURED, "legendre"].map(|method| refit(method).polynomial(&inputs).unwrap());
         assert_eq!(measured.interval(), legendre.interval());
         let on = measured.interval();
-        assert!((on.high() - 1.1 * 99_f64.ln()).abs() < 0.03, "{on}");
+        assert!((on.high() - 1.1 * 99_f64.ln()).abs() < 0.1, "{on}");
         let error = |p: &Polynomial| -> f64 {
             let histogram = inputs.histogram(on, BINS).unwrap();
             let places = histogram.counts().iter().enumerate();
