@@ -136,14 +136,6 @@ impl Model {
         }
     }
 
-    /// Highest degree of its activations; none if one of them is no polynomial.
-    pub fn degree(&self) -> Option<usize> {
-        let degrees = self.artifact.network.activations().into_iter();
-        degrees
-            .map(|used| used.polynomial().map(approx::Polynomial::degree))
-            .try_fold(0, |highest, degree| Some(highest.max(degree?)))
-    }
-
     /// Plans, measures and records, unless the row is there. An error becomes a row if `keep_errors`.
     pub fn record(
         &self,

@@ -367,6 +367,7 @@ pub(crate) fn table_ranges(tables: &Tables) -> Vec<Range> {
 }
 
 /// The weights of every output and its tile.
+#[cfg(feature = "tfhe")]
 pub(crate) fn rows_of(linear: &Linear<i64>) -> Vec<(&[i64], &Tile)> {
     let mut rows: Vec<(&[i64], &Tile)> = vec![(&[], &linear.tiles[0]); linear.outputs()];
     for tile in &linear.tiles {

@@ -1,7 +1,5 @@
 //! Every scheme computes what the clear integers compute.
 
-#![expect(clippy::float_cmp, reason = "the schemes under test are exact")]
-
 mod common;
 mod small;
 
@@ -168,7 +166,7 @@ fn images_are_standardised_before_they_are_encrypted() {
         .collect();
     let mut plain = artifact.clone();
     plain.network.normalisation.standardised = false;
-    assert_eq!(accuracy(&plain, &bright, &answers), 1.0);
+    assert!(accuracy(&plain, &bright, &answers) > 0.999);
     assert!(accuracy(&plain, &dim, &answers) < 1.0, "it changes nothing");
 }
 

@@ -33,7 +33,7 @@ pub struct Arguments {
         short,
         value_name = "NAME",
         value_delimiter = ',',
-        default_value = "bfv,ckks,tfhe"
+        default_value = if cfg!(feature = "tfhe") { "bfv,ckks,tfhe" } else { "bfv,ckks" }
     )]
     scheme: Vec<String>,
     /// Folder of the named models.

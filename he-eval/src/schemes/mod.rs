@@ -6,7 +6,7 @@ pub mod clear;
 #[cfg(feature = "tfhe")]
 pub mod tfhe;
 
-use cryptodl_network::{Artifact, Layer, Network, Nonlinearity};
+use cryptodl_network::{Artifact, Layer, Network};
 
 use crate::{
     EvalError, Options, Progress,

@@ -2,7 +2,7 @@
 
 use cryptodl_network::{Artifact, Layer};
 
-use super::common::{artifact, network, polynomial};
+use super::common::{artifact, network};
 
 /// Makes the weights of each filter whole multiples of one step, up to `most`.
 pub fn whole(mut artifact: Artifact, most: i32) -> Artifact {
