@@ -167,12 +167,14 @@ fn torch(python: &str, run_id: &str, network: &str, length: Duration) -> Result<
         .spawn()
         .with_context(|| format!("cannot run `{python}`"))?;
     let mut script = process.stdin.take().context("the script has no input")?;
-    script.write_all(TORCH.as_bytes())?;
+    let written = script.write_all(TORCH.as_bytes());
     drop(script);
     let output = process.wait_with_output()?;
     if !output.status.success() {
         bail!("`{python}` failed: is PyTorch installed there (`pip install torch`)?");
     }
+    // A process that has ended cannot read, and its status says more than a broken pipe.
+    written.context("the script was not read")?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .from_reader(output.stdout.as_slice());
