@@ -73,6 +73,7 @@ fn splice(text: &str, table: &str) -> Option<String> {
 fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -> Result<String> {
     let mut text = format!("# Run `{}`\n\n", manifest.run_id);
     circumstances(&mut text, manifest)?;
+    let command = manifest.first.command.join(" ");
     let figure = |name: &str| text::figure(figures, name);
     let mut section = |heading: &str, command: &str, parts: &[String]| {
         let parts: Vec<&str> = parts
@@ -94,35 +95,19 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
             figure("stages"),
             encrypted::details(folder, rows)?,
         ];
-        section(
-            "Evaluation on encrypted images",
-            &manifest.first.command.join(" "),
-            &parts,
-        )?;
+        section("Evaluation on encrypted images", &command, &parts)?;
     }
     if !rows.growth.is_empty() {
         let parts = [figure("growth"), encrypted::growth(&rows.growth)];
-        section(
-            "How the cost grows",
-            &manifest.first.command.join(" "),
-            &parts,
-        )?;
+        section("How the cost grows", &command, &parts)?;
     }
     if !rows.schemes.is_empty() {
         let parts = [figure("schemes"), single::schemes(&rows.schemes)];
-        section(
-            "The schemes side by side",
-            &manifest.first.command.join(" "),
-            &parts,
-        )?;
+        section("The schemes side by side", &command, &parts)?;
     }
     if !rows.latency.is_empty() {
         let parts = [figure("latency"), single::latency(&rows.latency)];
-        section(
-            "What a look-up costs",
-            &manifest.first.command.join(" "),
-            &parts,
-        )?;
+        section("What a look-up costs", &command, &parts)?;
     }
     if !rows.encrypted.is_empty() || !rows.train.is_empty() {
         let parts = [
@@ -145,19 +130,15 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
             aids::variants(&rows.train),
             fits::training(&rows.train),
         ];
-        section("Retraining", &manifest.first.command.join(" "), &parts)?;
+        section("Retraining", &command, &parts)?;
     }
     if !rows.budget.is_empty() {
         let parts = [figure("budget"), aids::budget(&rows.budget)];
-        section("Error budget", &manifest.first.command.join(" "), &parts)?;
+        section("Error budget", &command, &parts)?;
     }
     if !rows.inputs.is_empty() {
         let parts = [figure("inputs"), aids::inputs(&rows.inputs)];
-        section(
-            "Inputs of the activations",
-            &manifest.first.command.join(" "),
-            &parts,
-        )?;
+        section("Inputs of the activations", &command, &parts)?;
     }
     if !rows.fit.is_empty() {
         let parts = [
@@ -171,11 +152,7 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
     }
     if !rows.compare.is_empty() {
         let parts = [figure("compare"), fits::compared(&rows.compare)];
-        section(
-            "Methods side by side",
-            &manifest.first.command.join(" "),
-            &parts,
-        )?;
+        section("Methods side by side", &command, &parts)?;
     }
     let errors = text::errors(rows);
     if !errors.is_empty() {

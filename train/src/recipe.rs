@@ -116,6 +116,10 @@ impl Coefficients {
 /// How a network is trained. The default made the artifacts in `results/models/`, epochs and teacher aside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent knobs, each on or off"
+)]
 pub struct Recipe {
     /// Start of every random choice: split, first weights, order, augmentation.
     pub seed: u64,

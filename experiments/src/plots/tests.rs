@@ -99,6 +99,13 @@ fn made_up() -> Rows {
         row.predicted_memory_bytes = Some(280 * cost as u64);
         rows.growth.push(row);
     }
+    add_schemes(&mut rows);
+    add_aids(&mut rows);
+    rows
+}
+
+/// Schemes side by side, and what look-ups cost.
+fn add_schemes(rows: &mut Rows) {
     for (scheme, seconds) in [("bfv", 11.0), ("ckks", 4.0), ("tfhe", 6.5)] {
         rows.schemes.push(crate::schemes::SchemeRow {
             model: "cryptonets".to_string(),
@@ -120,8 +127,6 @@ fn made_up() -> Rows {
         row.predicted_infer_s = Some(1.1 * seconds);
         rows.latency.push(row);
     }
-    add_aids(&mut rows);
-    rows
 }
 
 /// Variants of a recipe, inputs of activations, an error budget.

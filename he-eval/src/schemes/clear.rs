@@ -341,7 +341,9 @@ impl<N: Arithmetic> NodeByNode for ClearServer<N> {
                 .zip(&tables.of)
                 .for_each(|(value, &table)| {
                     let table = &tables.tables[table as usize];
-                    value.iter_mut().for_each(|x| *x = x.look_up(table));
+                    for x in value {
+                        *x = x.look_up(table);
+                    }
                 });
             return Ok(inputs);
         }

@@ -12,7 +12,9 @@ pub fn whole(mut artifact: Artifact, most: i32) -> Artifact {
             for row in tensor.data.chunks_mut(fan_in) {
                 let largest = row.iter().fold(0.0_f32, |a, w| a.max(w.abs()));
                 let step = largest / most as f32;
-                row.iter_mut().for_each(|w| *w = (*w / step).round() * step);
+                for w in row {
+                    *w = (*w / step).round() * step;
+                }
             }
         }
     }

@@ -115,7 +115,7 @@ impl TfheInteger {
                         server.key.scalar_mul_parallelized(&wide, 21_u64);
                         server.key.scalar_mul_parallelized(&wide, 13_u64);
                     }) / 2.0;
-                    let sum = time(&|| drop(server.sum(vec![wide.clone(); terms])));
+                    let sum = time(&|| drop(server.sum(&vec![wide.clone(); terms])));
                     seconds += rows as f64 * (terms as f64 * product + sum);
                 }
                 Operation::Power(power) => {
@@ -249,8 +249,8 @@ impl IntegerServer {
         self.key.extend_radix_with_sign_msb(value, more)
     }
 
-    fn sum(&self, terms: Vec<SignedRadixCiphertext>) -> Option<SignedRadixCiphertext> {
-        self.key.sum_ciphertexts_parallelized(&terms)
+    fn sum(&self, terms: &[SignedRadixCiphertext]) -> Option<SignedRadixCiphertext> {
+        self.key.sum_ciphertexts_parallelized(terms)
     }
 
     /// Output by output, with TFHE-rs's own parallelism inside.
@@ -277,8 +277,8 @@ impl IntegerServer {
                 side.push(self.key.scalar_mul_parallelized(value, w.unsigned_abs()));
             }
             let zero = || self.key.create_trivial_zero_radix(blocks);
-            let mut sum = self.sum(plus).unwrap_or_else(zero);
-            if let Some(minus) = self.sum(minus) {
+            let mut sum = self.sum(&plus).unwrap_or_else(zero);
+            if let Some(minus) = self.sum(&minus) {
                 sum = self.key.sub_parallelized(&sum, &minus);
             }
             let bias = linear.bias[output].as_i128();

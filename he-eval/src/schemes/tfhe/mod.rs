@@ -88,13 +88,12 @@ impl Tfhe {
     /// When a key file is missing, damaged, of other parameters or of another key.
     pub fn roles(&self) -> Result<(TfheClient, TfheServer), EvalError> {
         let set = &self.program.choice.set;
-        let (secret, key) = match &self.keys {
-            Some(folder) => folder::open(folder, set)?,
-            None => {
-                let secret = SecretKey::generate(set);
-                let key = secret.server_key(set).expand();
-                (secret, key)
-            }
+        let (secret, key) = if let Some(folder) = &self.keys {
+            folder::open(folder, set)?
+        } else {
+            let secret = SecretKey::generate(set);
+            let key = secret.server_key(set).expand();
+            (secret, key)
         };
         let identity = secret.identity;
         let client = TfheClient {

@@ -1,7 +1,12 @@
 //! The choice of a parameter set: the fastest of the named ones that keeps every look-up and every
 //! decryption right.
 
-use tfhe::shortint::{ClassicPBSParameters, parameters::LweDimension, parameters::v1_4::*};
+#[allow(
+    clippy::wildcard_imports,
+    reason = "all the sets of one failure probability"
+)]
+use tfhe::shortint::parameters::v1_4::*;
+use tfhe::shortint::{ClassicPBSParameters, parameters::LweDimension};
 
 use super::{
     noise::{LOG2_FAILURE, Noise, half_box, log2_failure},
