@@ -1,8 +1,9 @@
 //! One step of training.
 
-use crate::batches::Batch;
+use crate::batches::{self, Batch};
 use crate::blend::Blend;
 use crate::checkpoint::State;
+use crate::datasets::Images;
 use crate::evaluation::{input, largest};
 use crate::grid::Grid;
 use crate::integers::Integers;
@@ -12,6 +13,11 @@ use crate::optimiser;
 use crate::recipe::Recipe;
 use crate::teacher::Teacher;
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
+
+/// Training images that the statistics of rounded weights are measured on.
+const MEASURED_IMAGES: usize = 10_000;
+/// So many at a time.
+const MEASURED_TOGETHER: usize = 500;
 
 /// Everything that stays the same from step to step.
 pub(crate) struct Trainer<'a> {
@@ -99,11 +105,48 @@ impl Trainer<'_> {
     }
 
     /// The weights that are evaluated and exported: the averages, rounded where the recipe asks for it.
-    pub(crate) fn exported(&self, state: &State) -> Vec<Tensor<2>> {
-        match &self.grid {
-            Some(grid) => grid.rounded(&state.averages),
-            None => state.averages.clone(),
+    ///
+    /// An average that is rounded is no average of what was rounded in each step, so batch norms get the statistics
+    /// that the rounded weights give on the first `training` images, as these are.
+    pub(crate) fn exported(
+        &self,
+        state: &State,
+        images: &Images,
+        training: &[usize],
+    ) -> Vec<Tensor<2>> {
+        let Some(grid) = &self.grid else {
+            return state.averages.clone();
+        };
+        let mut weights = grid.rounded(&state.averages);
+        let boundary = Boundary {
+            at: self.recipe.boundary,
+            weight: 0.0,
+            penalty: self.recipe.penalty,
+        };
+        let normalisation = &self.model.network().normalisation;
+        let batches: Vec<&[usize]> = training[..training.len().min(MEASURED_IMAGES)]
+            .chunks(MEASURED_TOGETHER)
+            .collect();
+        let mut sums: Vec<Option<Tensor<2>>> = weights.iter().map(|_| None).collect();
+        for indices in &batches {
+            let batch = batches::plain(images, indices, normalisation);
+            let input = input(self.model, batch.values, &self.device);
+            let pass = self.model.train(&weights, &[], input, boundary, None);
+            for (position, statistic) in pass.statistics {
+                let share = statistic.inner() * (indices.len() as f64);
+                sums[position] = Some(match sums[position].take() {
+                    Some(sum) => sum + share,
+                    None => share,
+                });
+            }
         }
+        let count: usize = batches.iter().map(|indices| indices.len()).sum();
+        for (weight, sum) in weights.iter_mut().zip(sums) {
+            if let Some(sum) = sum {
+                *weight = sum / count as f64;
+            }
+        }
+        weights
     }
 
     /// Cross-entropy against the smoothed labels and, if there is one, the teacher; mean over the batch.

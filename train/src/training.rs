@@ -4,7 +4,8 @@
 //! 2. Each step: a batch of moved images, cross-entropy against smoothed targets plus the boundary loss, backward, one
 //!    step of the optimiser, batch-norm statistics, running averages of everything.
 //! 3. After each epoch: accuracy of the averages on the validation images, checkpoint, report.
-//! 4. The averages are exported, rounded where the recipe asks for it: as they are validated and tested.
+//! 4. The averages are exported, rounded where the recipe asks for it, with batch-norm statistics measured afterwards:
+//!    as they are validated and tested.
 
 use crate::checkpoint::{self, State};
 use crate::datasets::{Dataset, Images};
@@ -153,9 +154,10 @@ pub fn train(
         }),
     };
     tracked(&model, &mut state);
+    let exported = |state: &State| trainer.exported(state, &data.train, &training);
     let mut stopped = false;
     if (1..recipe.epochs).contains(&state.epochs) {
-        let accuracy = accuracy_of(&model, &trainer.exported(&state), &data.train, &validation);
+        let accuracy = accuracy_of(&model, &exported(&state), &data.train, &validation);
         stopped = observer.stops(state.epochs, accuracy);
     }
 
@@ -163,7 +165,7 @@ pub fn train(
         let begin = Instant::now();
         let mut report = epoch(&trainer, &data.train, &training, &mut state, observer)?;
         report.validation_accuracy =
-            accuracy_of(&model, &trainer.exported(&state), &data.train, &validation);
+            accuracy_of(&model, &exported(&state), &data.train, &validation);
         report.epoch_s = begin.elapsed().as_secs_f64();
         state.epochs += 1;
         state.train_s += report.epoch_s;
@@ -176,7 +178,7 @@ pub fn train(
     }
 
     let test: Vec<usize> = (0..data.test.len()).collect();
-    let exported = trainer.exported(&state);
+    let exported = exported(&state);
     let train_accuracy = accuracy_of(&model, &exported, &data.train, &training);
     let validation_accuracy = accuracy_of(&model, &exported, &data.train, &validation);
     let test_accuracy = accuracy_of(&model, &exported, &data.test, &test);

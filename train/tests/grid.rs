@@ -138,6 +138,24 @@ fn what_is_reported_is_what_the_reloaded_artifact_does() {
 }
 
 #[test]
+fn batch_norms_get_the_statistics_of_the_rounded_weights() {
+    // Whatever the running averages of statistics are, the exported ones are measured: with a rate of almost 0 the
+    // averages would still be the first ones, mean 0 and variance 1.
+    let still = Recipe {
+        statistics_rate: 1e-9,
+        ..few_values()
+    };
+    let network = network(&quadratic(false));
+    let trained = train(&network, &data(), &still, None, &mut Silent).unwrap();
+    assert!(trained.test_accuracy > 0.95, "{}", trained.test_accuracy);
+    let variance = &trained.artifact.tensor("layers.2.variance").data;
+    assert!(
+        variance.iter().all(|v| (v - 1.0).abs() > 1e-3),
+        "{variance:?}"
+    );
+}
+
+#[test]
 fn interrupted_training_on_a_grid_goes_on_as_if_it_had_not_been() {
     struct Killer;
     impl cryptodl_train::Observer for Killer {
