@@ -8,13 +8,13 @@
 //! - A table may have any number of entries, not only a power of two: an accumulator that can take 23
 //!   values gets 23 boxes of the torus, and the wider they are the more noise they bear.
 //! - Where the results are two levels only, the table is a step, and accumulators may fill the whole
-//!   torus: see [`steps`].
+//!   torus: see `steps`.
 //! - Accumulators are shifted by their own smallest value, so that lopsided ranges waste nothing.
 //! - No table follows the last layer: its sums use the whole torus, and where even that is too narrow
 //!   for the range they are sent in several pieces that the client adds.
 //! - Pixels are sent seeded: 24 bytes each, where a whole ciphertext has 16 KiB.
 //!
-//! Parameters are TFHE-rs's own named sets, chosen by TFHE-rs's own noise formulas: see [`noise`].
+//! Parameters are TFHE-rs's own named sets, chosen by TFHE-rs's own noise formulas: see `noise`.
 //!
 //! # Licence
 //! TFHE-rs is under BSD-3-Clause-Clear, which grants no patent rights: research and prototypes are free,
