@@ -156,18 +156,11 @@ impl Evaluator {
     /// # Errors
     /// When images and labels do not match.
     pub fn twin_accuracy(&self, pixels: &[u8], labels: &[u8]) -> Result<Option<f64>, EvalError> {
-        let size = self.graph.inputs;
-        if labels.len() * size != pixels.len() || labels.is_empty() {
-            return Err(EvalError::Mismatch {
-                pixels: pixels.len(),
-                labels: labels.len(),
-                size,
-            });
-        }
+        let pixels = self.input(pixels, labels, labels.len().max(1))?;
         let Some(twin) = &self.prepared.twin else {
             return Ok(None);
         };
-        let evaluate = || twin.evaluate(pixels, &mut |_| ());
+        let evaluate = || twin.evaluate(&pixels, &mut |_| ());
         Ok(Some(self.pool.install(evaluate)?.accuracy(labels)))
     }
 
@@ -185,17 +178,9 @@ impl Evaluator {
         labels: &[u8],
         observe: &mut dyn FnMut(Progress),
     ) -> Result<Measurement, EvalError> {
-        let size = self.graph.inputs;
         let images = self.prepared.plan.images;
-        if labels.len() * size != pixels.len() || labels.len() < images {
-            return Err(EvalError::Mismatch {
-                pixels: pixels.len(),
-                labels: labels.len(),
-                size,
-            });
-        }
+        let pixels = &self.input(pixels, labels, images)?;
         let labels = &labels[..images];
-        let pixels = &prepared(&self.normalisation, &pixels[..images * size], size);
         // the observer need not be Send: it stays on this thread, and messages come to it
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
@@ -208,6 +193,23 @@ impl Evaluator {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+
+    /// The first `images` images as the client encrypts them.
+    fn input(&self, pixels: &[u8], labels: &[u8], images: usize) -> Result<Vec<u8>, EvalError> {
+        let size = self.graph.inputs;
+        if labels.len() * size != pixels.len() || labels.len() < images {
+            return Err(EvalError::Mismatch {
+                pixels: pixels.len(),
+                labels: labels.len(),
+                size,
+            });
+        }
+        Ok(prepared(
+            &self.normalisation,
+            &pixels[..images * size],
+            size,
+        ))
     }
 
     fn compare(

@@ -168,6 +168,13 @@ fn images_are_standardised_before_they_are_encrypted() {
     plain.network.normalisation.standardised = false;
     assert!(accuracy(&plain, &bright, &answers) > 0.999);
     assert!(accuracy(&plain, &dim, &answers) < 1.0, "it changes nothing");
+    // the twin on its own sees what a run sees
+    let evaluator = prepare("ckks", &artifact, answers.len(), &toy()).unwrap();
+    let run = evaluator.measure(&dim, &answers, &mut |_| ()).unwrap();
+    let alone = evaluator.twin_accuracy(&dim, &answers).unwrap();
+    assert_eq!(alone, run.accuracy_integer);
+    assert!(alone > Some(0.9), "{alone:?}");
+    assert!(evaluator.twin_accuracy(&[], &[]).is_err());
 }
 
 #[test]
