@@ -13,7 +13,6 @@ pub(super) const NAME: &str = "airbench";
 pub(super) const SUMMARY: &str = "for CIFAR-10, after airbench94: conv 2×2 → act → 3 × {conv 3×3 → pool → act → conv 3×3 → act} (64, 256, 256 maps) → pool → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = super::photographs();
     let mut layers = vec![convolution(width.of(24), 2, 1, 0)]; // [24, 31, 31]
     layers.extend(activated());
     for channels in [64, 256, 256] {
@@ -25,12 +24,7 @@ pub(super) fn network(width: Width) -> Network {
     }
     layers.push(pool(3)); // [256, 1, 1]
     layers.push(Layer::Dense { outputs: 10 });
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_photographs(NAME, layers)
 }
 
 #[cfg(test)]

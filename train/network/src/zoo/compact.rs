@@ -7,14 +7,13 @@
 //! # References
 //! - LeCun et al. (1998), *Gradient-based learning applied to document recognition*, for convolution – pooling twice.
 
-use super::{Width, activated, convolution, digits, pool};
+use super::{Width, activated, convolution, pool};
 use crate::{Layer, Network};
 
 pub(super) const NAME: &str = "compact";
 pub(super) const SUMMARY: &str = "accurate and fast: conv 5×5 (24) → pool 3 → act → conv 5×5 (72) → pool 2 → act → dense 128 → act → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = digits();
     let mut layers = vec![
         convolution(width.of(24), 5, 1, 0), // [24, 24, 24]
         pool(3),                            // [24, 8, 8]
@@ -30,12 +29,7 @@ pub(super) fn network(width: Width) -> Network {
     });
     layers.extend(activated());
     layers.push(Layer::Dense { outputs: 10 });
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_digits(NAME, layers)
 }
 
 #[cfg(test)]

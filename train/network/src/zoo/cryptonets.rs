@@ -12,7 +12,6 @@ pub(super) const SUMMARY: &str =
     "CryptoNets for MNIST: conv 5×5/2 (5 maps) → act → dense 100 → act → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = super::digits();
     let mut layers = vec![convolution(width.of(5), 5, 2, 1)]; // [5, 13, 13]
     layers.extend(activated());
     layers.push(Layer::Dense {
@@ -20,12 +19,7 @@ pub(super) fn network(width: Width) -> Network {
     });
     layers.extend(activated());
     layers.push(Layer::Dense { outputs: 10 });
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_digits(NAME, layers)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ pub(super) const NAME: &str = "lenet";
 pub(super) const SUMMARY: &str = "LeNet for digits: conv 5×5 (32) → pool → act → conv 5×5 (80) → pool → act → dense 204 → act → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = super::digits();
     let mut layers = Vec::new();
     for channels in [32, 80] {
         // [32, 24, 24] → [32, 12, 12] → [80, 8, 8] → [80, 4, 4]
@@ -22,12 +21,7 @@ pub(super) fn network(width: Width) -> Network {
     });
     layers.extend(activated());
     layers.push(Layer::Dense { outputs: 10 });
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_digits(NAME, layers)
 }
 
 #[cfg(test)]

@@ -14,17 +14,11 @@ pub(super) const NAME: &str = "lookup";
 pub(super) const SUMMARY: &str = "for look-ups of 4 bits: pixels of 1 bit → conv 10×10/6 (50 maps) → act of 16 values → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = super::digits();
     let mut layers = vec![pixels_of_one_bit()];
     layers.push(convolution(width.of(50), 10, 6, 0)); // [50, 4, 4]
     layers.extend(activated());
     layers.extend([four_bits(), Layer::Dense { outputs: 10 }]);
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_digits(NAME, layers)
 }
 
 #[cfg(test)]

@@ -10,19 +10,13 @@ pub(super) const SUMMARY: &str =
     "for 100 look-ups of 4 bits: pixels of 1 bit → dense 100 → act of 16 values → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = super::digits();
     let mut layers = vec![pixels_of_one_bit()];
     layers.push(Layer::Dense {
         outputs: width.of(100),
     });
     layers.extend(activated());
     layers.extend([four_bits(), Layer::Dense { outputs: 10 }]);
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_digits(NAME, layers)
 }
 
 #[cfg(test)]

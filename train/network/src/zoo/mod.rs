@@ -162,38 +162,40 @@ fn four_bits() -> Layer {
     }
 }
 
-/// Input shape and normalisation of 28×28 grey digits: mean and deviation over the MNIST training set.
-fn digits() -> (crate::Shape, crate::Normalisation) {
-    let shape = crate::Shape {
-        channels: 1,
-        height: 28,
-        width: 28,
-    };
-    (
-        shape,
-        crate::Normalisation {
+/// A network that reads 28×28 grey digits, with mean and deviation over the MNIST training set.
+fn of_digits(name: &str, layers: Vec<Layer>) -> Network {
+    Network {
+        name: name.to_owned(),
+        input: crate::Shape {
+            channels: 1,
+            height: 28,
+            width: 28,
+        },
+        normalisation: crate::Normalisation {
             mean: vec![0.130_66],
             deviation: vec![0.308_11],
             standardised: false,
         },
-    )
+        layers,
+    }
 }
 
-/// Input shape and normalisation of 32×32 colour photographs: means and deviations over the CIFAR-10 training set.
-fn photographs() -> (crate::Shape, crate::Normalisation) {
-    let shape = crate::Shape {
-        channels: 3,
-        height: 32,
-        width: 32,
-    };
-    (
-        shape,
-        crate::Normalisation {
+/// A network that reads 32×32 colour photographs, with means and deviations over the CIFAR-10 training set.
+fn of_photographs(name: &str, layers: Vec<Layer>) -> Network {
+    Network {
+        name: name.to_owned(),
+        input: crate::Shape {
+            channels: 3,
+            height: 32,
+            width: 32,
+        },
+        normalisation: crate::Normalisation {
             mean: vec![0.491_40, 0.482_16, 0.446_53],
             deviation: vec![0.247_03, 0.243_49, 0.261_59],
             standardised: false,
         },
-    )
+        layers,
+    }
 }
 
 #[cfg(test)]

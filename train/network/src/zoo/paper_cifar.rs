@@ -14,7 +14,6 @@ pub(super) const NAME: &str = "paper-cifar";
 pub(super) const SUMMARY: &str = "a reading of CryptoDL's network for CIFAR-10: 3, 2 and 3 conv 3×3 (96, 192, 192 maps) with one act each → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = super::photographs();
     let mut layers = Vec::new();
     for (channels, convolutions, stride) in [(96, 3, 1), (192, 2, 2), (192, 3, 2)] {
         // [96, 32, 32] → [192, 16, 16] → [192, 8, 8]
@@ -29,12 +28,7 @@ pub(super) fn network(width: Width) -> Network {
     }
     layers.push(pool(2)); // [192, 4, 4]
     layers.push(Layer::Dense { outputs: 10 });
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_photographs(NAME, layers)
 }
 
 #[cfg(test)]

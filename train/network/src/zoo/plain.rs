@@ -12,7 +12,6 @@ pub(super) const SUMMARY: &str =
     "for CIFAR-10: 3 × {conv 4×4/2 → act → conv 3×3 → act} (64, 256, 256 maps) → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = super::photographs();
     let mut layers = Vec::new();
     for channels in [64, 256, 256] {
         // [64, 16, 16] → [256, 8, 8] → [256, 4, 4]
@@ -22,12 +21,7 @@ pub(super) fn network(width: Width) -> Network {
         layers.extend(activated());
     }
     layers.push(Layer::Dense { outputs: 10 });
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_photographs(NAME, layers)
 }
 
 #[cfg(test)]

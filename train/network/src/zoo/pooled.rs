@@ -14,7 +14,6 @@ pub(super) const NAME: &str = "pooled";
 pub(super) const SUMMARY: &str = "for accuracy: conv 5×5 (16) → pool → act → conv 5×5 (48) → pool → act → dense 128 → act → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let (input, normalisation) = super::digits();
     let mut layers = Vec::new();
     for channels in [16, 48] {
         // [16, 24, 24] → [16, 12, 12] → [48, 8, 8] → [48, 4, 4]
@@ -26,12 +25,7 @@ pub(super) fn network(width: Width) -> Network {
     });
     layers.extend(activated());
     layers.push(Layer::Dense { outputs: 10 });
-    Network {
-        name: NAME.to_owned(),
-        input,
-        normalisation,
-        layers,
-    }
+    super::of_digits(NAME, layers)
 }
 
 #[cfg(test)]
