@@ -18,12 +18,15 @@ use crate::model::values;
 use crate::nonlinearity::Nonlinear;
 use crate::recipe::Precision;
 use burn::tensor::module::{batch_norm, batch_norm_train};
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use cryptodl_network::{BATCH_NORM_EPSILON, Layer, Shape};
+use burn::tensor::{Int, Tensor};
+use cryptodl_network::BATCH_NORM_EPSILON;
 use std::sync::Arc;
-use stock::{places, pool_rows, rows, stock_convolution};
+use stock::stock_convolution;
 
+mod builder;
 mod stock;
+
+pub(crate) use builder::Builder;
 
 /// Where the inputs of activations should stay, and what it costs if they do not.
 #[derive(Clone, Copy, Debug)]
@@ -77,189 +80,6 @@ pub(crate) enum View {
         window: usize,
     },
     Fused(Arc<Windows>),
-}
-
-/// A convolution that a mean pool may still join.
-struct Pending {
-    weight: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    input: Shape,
-    output: Shape,
-    spread: Option<Box<Tensor<2>>>,
-}
-
-/// Makes modules of layers.
-pub(crate) struct Builder<'a> {
-    kernels: Kernels,
-    device: &'a Device,
-    modules: Vec<Module>,
-    pending: Option<Pending>,
-}
-
-impl<'a> Builder<'a> {
-    pub(crate) fn new(kernels: Kernels, device: &'a Device) -> Self {
-        Self {
-            kernels,
-            device,
-            modules: Vec::new(),
-            pending: None,
-        }
-    }
-
-    /// Adds a layer whose parameters begin at `first`.
-    pub(crate) fn add(
-        &mut self,
-        layer: &Layer,
-        nonlinear: Option<Nonlinear>,
-        first: usize,
-        input: Shape,
-        output: Shape,
-    ) {
-        if let Layer::MeanPool { kernel, stride } = layer
-            && self.joined(*kernel, *stride, output)
-        {
-            return;
-        }
-        self.flush();
-        match *layer {
-            Layer::Convolution {
-                kernel,
-                stride,
-                padding,
-                ..
-            } => {
-                self.pending = Some(Pending {
-                    weight: first,
-                    kernel,
-                    stride,
-                    padding,
-                    input,
-                    output,
-                    spread: None,
-                });
-            }
-            Layer::Dense { .. } => {
-                let flat = |shape: Shape| Shape {
-                    channels: shape.len(),
-                    height: 1,
-                    width: 1,
-                };
-                let windows = || Windows::new(flat(input), flat(output), 1, 1, 0);
-                let view = (self.kernels == Kernels::Fused).then(|| Arc::new(windows()));
-                self.modules.push(Module::Dense {
-                    weight: first,
-                    view,
-                });
-            }
-            Layer::BatchNorm => self.modules.push(Module::BatchNorm {
-                gamma: first,
-                kernels: self.kernels,
-                activation: None,
-            }),
-            Layer::MeanPool { kernel, stride } => {
-                let view = match self.kernels {
-                    Kernels::Fused => {
-                        View::Fused(Arc::new(Windows::new(input, output, kernel, stride, 0)))
-                    }
-                    Kernels::Stock => pool_rows(input, output, kernel, stride, self.device),
-                };
-                self.modules.push(Module::MeanPool { view });
-            }
-            Layer::Quantise { levels, low, high } => {
-                self.modules.push(Module::Quantise { levels, low, high });
-            }
-            Layer::Activation(_) => {
-                let nonlinear = nonlinear.expect("given for every activation");
-                let fits = nonlinear.pointwise(None).is_some();
-                match self.modules.last_mut() {
-                    Some(Module::BatchNorm {
-                        kernels: Kernels::Fused,
-                        activation: activation @ None,
-                        ..
-                    }) if fits => *activation = Some(nonlinear),
-                    _ => self.modules.push(Module::Activation(nonlinear)),
-                }
-            }
-        }
-    }
-
-    /// Whether a mean pool became part of the convolution before it.
-    fn joined(&mut self, kernel: usize, stride: usize, output: Shape) -> bool {
-        let Some(pending) = &mut self.pending else {
-            return false;
-        };
-        let wide = pending.kernel + pending.stride * (kernel - 1);
-        let products = |kernel: usize, shape: Shape| kernel * kernel * shape.len();
-        let saves = products(wide, output) < products(pending.kernel, pending.output);
-        if self.kernels == Kernels::Stock || !saves || pending.spread.is_some() {
-            return false;
-        }
-        let spread = spread(pending.kernel, wide, kernel, pending.stride);
-        let data = TensorData::new(spread, [pending.kernel.pow(2), wide.pow(2)]);
-        pending.spread = Some(Box::new(Tensor::from_data(data, self.device)));
-        pending.kernel = wide;
-        pending.stride *= stride;
-        pending.output = output;
-        true
-    }
-
-    fn flush(&mut self) {
-        let Some(pending) = self.pending.take() else {
-            return;
-        };
-        let Pending {
-            weight,
-            kernel,
-            stride,
-            padding,
-            input,
-            output,
-            spread,
-        } = pending;
-        let view = match self.kernels {
-            Kernels::Fused => View::Fused(Arc::new(Windows::new(
-                input, output, kernel, stride, padding,
-            ))),
-            Kernels::Stock => View::Rows {
-                rows: Box::new(rows(
-                    places(input, output, kernel, stride, padding),
-                    self.device,
-                )),
-                padded: padding > 0,
-                window: kernel * kernel,
-            },
-        };
-        self.modules.push(Module::Convolution {
-            weight,
-            view,
-            spread,
-        });
-    }
-
-    /// The modules of all layers.
-    pub(crate) fn modules(mut self) -> Vec<Module> {
-        self.flush();
-        // What decides between classes is not rounded, and costs little.
-        if let Some(Module::Dense { view, .. }) = self.modules.last_mut() {
-            *view = None;
-        }
-        self.modules
-    }
-}
-
-/// `[narrow·narrow, wide·wide]`: a filter times this is the mean of its shifts by `0..shifts` steps both ways.
-fn spread(narrow: usize, wide: usize, shifts: usize, step: usize) -> Vec<f32> {
-    let share = 1.0 / (shifts * shifts) as f32;
-    let mut matrix = vec![0.0; (narrow * wide).pow(2)];
-    for (row, matrix) in matrix.chunks_exact_mut(wide * wide).enumerate() {
-        let (y, x) = (row / narrow, row % narrow);
-        for (down, right) in (0..shifts).flat_map(|d| (0..shifts).map(move |r| (d, r))) {
-            matrix[(y + step * down) * wide + x + step * right] += share;
-        }
-    }
-    matrix
 }
 
 /// A pass through the modules.

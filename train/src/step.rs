@@ -4,7 +4,7 @@ use crate::batches::{self, Batch};
 use crate::blend::Blend;
 use crate::checkpoint::State;
 use crate::datasets::Images;
-use crate::evaluation::{input, largest};
+use crate::evaluation::{BATCH, input, largest};
 use crate::grid::Grid;
 use crate::integers::Integers;
 use crate::layers::Boundary;
@@ -16,8 +16,6 @@ use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
 /// Training images that the statistics of rounded weights are measured on.
 const MEASURED_IMAGES: usize = 10_000;
-/// So many at a time.
-const MEASURED_TOGETHER: usize = 500;
 
 /// Everything that stays the same from step to step.
 pub(crate) struct Trainer<'a> {
@@ -125,7 +123,7 @@ impl Trainer<'_> {
         };
         let normalisation = &self.model.network().normalisation;
         let batches: Vec<&[usize]> = training[..training.len().min(MEASURED_IMAGES)]
-            .chunks(MEASURED_TOGETHER)
+            .chunks(BATCH)
             .collect();
         let mut sums: Vec<Option<Tensor<2>>> = weights.iter().map(|_| None).collect();
         for indices in &batches {
