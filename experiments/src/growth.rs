@@ -143,21 +143,11 @@ pub fn record(
     seed: u64,
     table: &mut Table<GrowthRow>,
 ) -> Result<()> {
-    for point in points {
-        if table.contains(&point.key()) {
-            continue;
-        }
-        let row = match measure(&point, threads, seed) {
-            Ok(row) => row,
-            Err(error) => GrowthRow {
-                error: Some(format!("{error:#}")),
-                ..point
-            },
-        };
-        eprintln!("{}", line(&row));
-        table.append(row)?;
-    }
-    Ok(())
+    let measure = |point: &GrowthRow| measure(point, threads, seed);
+    table.fill(points, line, measure, |point, error| GrowthRow {
+        error: Some(error),
+        ..point
+    })
 }
 
 fn measure(point: &GrowthRow, threads: Option<usize>, seed: u64) -> Result<GrowthRow> {

@@ -3,7 +3,6 @@
 //! The networks are built here: rounded pixels, a dense layer of weights 1 whose accumulators take
 //! exactly `2^bits` values, ReLU and rounding, and two outputs. Look-ups cost the same whatever is in them.
 
-use crate::manifest::Settings;
 use crate::progress;
 use crate::records::{Record, Table};
 use anyhow::Result;
@@ -14,7 +13,6 @@ use cryptodl_network::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// Message bits, at [`ACTIVATIONS`] activations.
 const BITS: [u32; 4] = [4, 5, 6, 7];
@@ -99,14 +97,6 @@ pub fn points(run_id: &str, quick: bool) -> Vec<LatencyRow> {
         .collect()
 }
 
-/// What shapes rows beyond their key.
-pub fn settings(threads: Option<usize>, quick: bool) -> Settings {
-    Settings::from([
-        ("threads".to_string(), json!(threads)),
-        ("quick".to_string(), json!(quick)),
-    ])
-}
-
 /// Measures the points that are not in the table; an error becomes a row.
 pub fn record(
     points: Vec<LatencyRow>,
@@ -114,22 +104,15 @@ pub fn record(
     seed: u64,
     table: &mut Table<LatencyRow>,
 ) -> Result<()> {
-    for point in points {
-        if table.contains(&point.key()) {
-            continue;
-        }
-        let options = Options {
-            threads,
-            ..Options::default()
-        };
-        let row = measure(&point, &options, seed).unwrap_or_else(|error| LatencyRow {
-            error: Some(format!("{error:#}")),
-            ..point
-        });
-        eprintln!("{}", line(&row));
-        table.append(row)?;
-    }
-    Ok(())
+    let options = Options {
+        threads,
+        ..Options::default()
+    };
+    let measure = |point: &LatencyRow| measure(point, &options, seed);
+    table.fill(points, line, measure, |point, error| LatencyRow {
+        error: Some(error),
+        ..point
+    })
 }
 
 fn measure(point: &LatencyRow, options: &Options, seed: u64) -> Result<LatencyRow> {

@@ -103,6 +103,29 @@ impl<R: Record> Table<R> {
         &self.rows
     }
 
+    /// Measures the points whose rows are missing and adds each row before the next point begins; where a measurement
+    /// fails, `failed` makes the row of the error.
+    pub fn fill(
+        &mut self,
+        points: Vec<R>,
+        line: fn(&R) -> String,
+        mut measure: impl FnMut(&R) -> Result<R>,
+        failed: fn(R, String) -> R,
+    ) -> Result<()> {
+        for point in points {
+            if self.contains(&point.key()) {
+                continue;
+            }
+            let row = match measure(&point) {
+                Ok(row) => row,
+                Err(error) => failed(point, format!("{error:#}")),
+            };
+            eprintln!("{}", line(&row));
+            self.append(row)?;
+        }
+        Ok(())
+    }
+
     /// Adds one row and returns when it is on disk. A key that is there already is an error of the caller.
     pub fn append(&mut self, row: R) -> Result<()> {
         let key = row.key();

@@ -1,6 +1,6 @@
 //! Trainings that differ in nothing but the seed.
 
-use crate::plots::shared::distinct;
+use crate::plots::shared::{distinct, mean_and_spread};
 use crate::rows::TrainRow;
 use crate::training::EXACT;
 
@@ -71,18 +71,17 @@ pub fn groups(rows: &[TrainRow]) -> Vec<Group> {
             let here = || rows.iter().filter(|row| key(row) == wanted);
             let whole = || here().filter(|row| row.stopped_after.is_none());
             let tests: Vec<f64> = whole().filter_map(|row| row.test_accuracy).collect();
+            if tests.is_empty() {
+                return None;
+            }
             let mean_of = |value: fn(&TrainRow) -> Option<f64>| {
-                whole()
-                    .filter(|row| row.test_accuracy.is_some())
-                    .filter_map(|row| value(row))
-                    .sum::<f64>()
-                    / tests.len() as f64
+                let tested = whole().filter(|row| row.test_accuracy.is_some());
+                tested.filter_map(|row| value(row)).sum::<f64>() / tests.len() as f64
             };
-            let mean = mean_of(|row| row.test_accuracy);
-            let squares: f64 = tests.iter().map(|test| (test - mean).powi(2)).sum();
+            let (mean, deviation) = mean_and_spread(&tests);
             let (network, dataset, activation, method, degree, (low, high), epochs) =
                 wanted.clone();
-            (!tests.is_empty()).then(|| Group {
+            Some(Group {
                 network,
                 dataset,
                 activation,
@@ -94,7 +93,7 @@ pub fn groups(rows: &[TrainRow]) -> Vec<Group> {
                 seeds: tests.len(),
                 failed: here().count() - tests.len(),
                 mean,
-                deviation: (squares / (tests.len().max(2) - 1) as f64).sqrt(),
+                deviation,
                 least: tests.iter().copied().fold(f64::INFINITY, f64::min),
                 most: tests.iter().copied().fold(0.0, f64::max),
                 validation: mean_of(|row| row.validation_accuracy),

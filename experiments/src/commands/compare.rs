@@ -3,8 +3,8 @@
 use crate::cli::{DataFlags, RunFlags};
 use crate::commands::data::Source;
 use crate::commands::encrypt::find;
+use crate::commands::end_with_report;
 use crate::evaluation::{EvaluationFlags, Model, check_dataset, scheme_names};
-use crate::report;
 use crate::run_folder::RunFolder;
 use crate::schemes::{self, SchemeRow, line};
 use anyhow::{Result, bail};
@@ -84,16 +84,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .rows()
         .iter()
         .for_each(|row| println!("{}", line(row)));
-    let failed = table.rows().iter().filter(|row| row.error.is_some());
-    let failed = failed.count();
-    let folder = run.path().to_path_buf();
-    run.end()?;
-    println!("report in `{}`", report::write(&folder)?.display());
-    if failed > 0 {
-        bail!(
-            "{failed} evaluations failed: see the column `error` in `{}`",
-            folder.join("schemes.csv").display()
-        );
-    }
-    Ok(())
+    end_with_report(run, &table, "evaluations")
 }

@@ -1,9 +1,9 @@
 //! `cryptodl growth`: what encrypted evaluation costs as networks and rings grow.
 
 use crate::cli::RunFlags;
+use crate::commands::end_with_report;
 use crate::evaluation::scheme_names;
 use crate::growth::{self, GrowthRow, line};
-use crate::report;
 use crate::run_folder::RunFolder;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -54,19 +54,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut table = run.table::<GrowthRow>()?;
     let points = growth::points(run.id(), scheme, arguments.quick);
     growth::record(points, arguments.threads, arguments.seed, &mut table)?;
-    let failed = table
-        .rows()
-        .iter()
-        .filter(|row| row.error.is_some())
-        .count();
-    let folder = run.path().to_path_buf();
-    run.end()?;
-    println!("report in `{}`", report::write(&folder)?.display());
-    if failed > 0 {
-        bail!(
-            "{failed} points failed: see the column `error` in `{}`",
-            folder.join("growth.csv").display()
-        );
-    }
-    Ok(())
+    end_with_report(run, &table, "points")
 }

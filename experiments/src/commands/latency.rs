@@ -1,10 +1,11 @@
 //! `cryptodl latency`: what look-ups cost by message bits and by their number.
 
 use crate::cli::RunFlags;
+use crate::commands::end_with_report;
+use crate::growth;
 use crate::latency::{self, LatencyRow, line};
-use crate::report;
 use crate::run_folder::RunFolder;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 
 /// Flags of `latency`.
@@ -38,21 +39,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         return Ok(());
     }
-    let settings = latency::settings(arguments.threads, arguments.quick);
+    let settings = growth::settings(arguments.threads, arguments.quick);
     let run = RunFolder::open(&arguments.run, "latency", Some(arguments.seed), settings)?;
     let mut table = run.table::<LatencyRow>()?;
     let points = latency::points(run.id(), arguments.quick);
     latency::record(points, arguments.threads, arguments.seed, &mut table)?;
-    let failed = table.rows().iter().filter(|row| row.error.is_some());
-    let failed = failed.count();
-    let folder = run.path().to_path_buf();
-    run.end()?;
-    println!("report in `{}`", report::write(&folder)?.display());
-    if failed > 0 {
-        bail!(
-            "{failed} points failed: see the column `error` in `{}`",
-            folder.join("latency.csv").display()
-        );
-    }
-    Ok(())
+    end_with_report(run, &table, "points")
 }

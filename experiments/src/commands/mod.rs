@@ -17,7 +17,9 @@ pub mod sweep;
 pub mod train;
 
 use crate::cli::{Cli, Verb};
-use anyhow::Result;
+use crate::records::{Record, Table};
+use crate::run_folder::RunFolder;
+use anyhow::{Result, bail};
 
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> Result<()> {
@@ -38,4 +40,20 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Latency(arguments) => latency::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
     }
+}
+
+/// Ends a run and writes its report; rows of failures are an error, named by what a row measures.
+fn end_with_report<R: Record>(run: RunFolder, table: &Table<R>, what: &str) -> Result<()> {
+    let failed = table.rows().iter().filter(|row| row.error().is_some());
+    let failed = failed.count();
+    let folder = run.path().to_path_buf();
+    run.end()?;
+    println!("report in `{}`", crate::report::write(&folder)?.display());
+    if failed > 0 {
+        bail!(
+            "{failed} {what} failed: see the column `error` in `{}`",
+            folder.join(R::FILE).display()
+        );
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! How time and memory of a batch grow with the network and the ring.
 
 use super::Rows;
-use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{distinct, run_line};
+use super::figure::{Axis, Figure, Panel, Point, Scale};
+use super::shared::{distinct, measured_and_predicted, run_line};
 use crate::growth::GrowthRow;
 
 type Column = fn(&GrowthRow) -> Option<f64>;
@@ -74,22 +74,7 @@ fn panel(
     (name, x): (&str, Column),
     (label, y): (&str, &[Column; 2]),
 ) -> Panel {
-    let series = y.iter().zip(["measured", "predicted"]).enumerate();
-    let series: Vec<Series> = series
-        .map(|(index, (column, label))| Series {
-            label: label.to_string(),
-            shape: if index == 0 {
-                Shape::Markers
-            } else {
-                Shape::Line
-            },
-            look: Look::nth(index),
-            points: rows
-                .iter()
-                .filter_map(|row| Some(Point::at(x(row)?, column(row)?)))
-                .collect(),
-        })
-        .collect();
+    let series = measured_and_predicted(rows, x, y);
     let values = |of: fn(&Point) -> f64| -> Vec<f64> {
         let points = series.iter().flat_map(|series| &series.points);
         points.map(of).collect()

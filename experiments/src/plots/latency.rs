@@ -1,8 +1,8 @@
 //! Seconds of one image by message bits and by number of activations.
 
 use super::Rows;
-use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{distinct, run_line};
+use super::figure::{Axis, Figure, Panel, Scale};
+use super::shared::{distinct, measured_and_predicted, run_line};
 use crate::latency::LatencyRow;
 
 type Column = fn(&LatencyRow) -> Option<f64>;
@@ -60,22 +60,7 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
 
 fn panel(rows: &[&LatencyRow], x: Axis, of: Column) -> Panel {
     let columns: [Column; 2] = [|row| row.infer_s, |row| row.predicted_infer_s];
-    let series = columns.iter().zip(["measured", "predicted"]).enumerate();
-    let series: Vec<Series> = series
-        .map(|(index, (column, label))| Series {
-            label: label.to_string(),
-            shape: if index == 0 {
-                Shape::Markers
-            } else {
-                Shape::Line
-            },
-            look: Look::nth(index),
-            points: rows
-                .iter()
-                .filter_map(|row| Some(Point::at(of(row)?, column(row)?)))
-                .collect(),
-        })
-        .collect();
+    let series = measured_and_predicted(rows, of, &columns);
     let seconds = series.iter().flat_map(|series| &series.points);
     let seconds: Vec<f64> = seconds.map(|point| point.y).collect();
     Panel {

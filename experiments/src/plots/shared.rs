@@ -1,6 +1,6 @@
 //! What several figures need: looks of methods, display names, choosing an interval, refitting a row.
 
-use super::figure::Look;
+use super::figure::{Look, Point, Series, Shape};
 use crate::rows::FitRow;
 use approx::{Function, Interval, Polynomial, methods};
 
@@ -159,6 +159,36 @@ pub fn usual_error(errors: &[f64]) -> f64 {
     usual.max(f64::MIN_POSITIVE)
 }
 
+/// Markers of what was measured and a line of what was predicted, by the two columns of `y`; rows without a value are left
+/// out.
+pub fn measured_and_predicted<R>(
+    rows: &[&R],
+    x: fn(&R) -> Option<f64>,
+    y: &[fn(&R) -> Option<f64>; 2],
+) -> Vec<Series> {
+    let kinds = [("measured", Shape::Markers), ("predicted", Shape::Line)];
+    let series = y.iter().zip(kinds).enumerate();
+    series
+        .map(|(index, (column, (label, shape)))| Series {
+            label: label.to_string(),
+            shape,
+            look: Look::nth(index),
+            points: rows
+                .iter()
+                .filter_map(|row| Some(Point::at(x(row)?, column(row)?)))
+                .collect(),
+        })
+        .collect()
+}
+
+/// Mean and standard deviation of a sample; no deviation for a single value.
+pub fn mean_and_spread(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +210,12 @@ mod tests {
             (low - 0.4901).abs() < 5e-4 && (high - 0.9433).abs() < 5e-4,
             "{low} {high}"
         );
+    }
+
+    #[test]
+    fn the_spread_is_that_of_a_sample() {
+        let (mean, spread) = mean_and_spread(&[1.0, 2.0, 3.0]);
+        assert!((mean - 2.0).abs() < 1e-12 && (spread - 1.0).abs() < 1e-12);
+        assert!(mean_and_spread(&[4.0]).1.abs() < 1e-12);
     }
 }

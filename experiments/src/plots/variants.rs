@@ -2,7 +2,7 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{distinct, run_line};
+use super::shared::{distinct, mean_and_spread, run_line};
 use crate::rows::TrainRow;
 
 /// One row a variant: a marker a seed, and the mean with its note.
@@ -75,24 +75,4 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
             series: series.into(),
         }],
     })
-}
-
-/// Mean and standard deviation of a sample; no deviation for a single value.
-pub fn mean_and_spread(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_spread_is_that_of_a_sample() {
-        let (mean, spread) = mean_and_spread(&[1.0, 2.0, 3.0]);
-        assert!((mean - 2.0).abs() < 1e-12 && (spread - 1.0).abs() < 1e-12);
-        assert!(mean_and_spread(&[4.0]).1.abs() < 1e-12);
-    }
 }

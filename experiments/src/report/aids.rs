@@ -3,8 +3,7 @@
 use super::text::{percent, percent_of, shown, table};
 use crate::budget::BudgetRow;
 use crate::diagnosis::InputsRow;
-use crate::plots::shared::distinct;
-use crate::plots::variants::mean_and_spread;
+use crate::plots::shared::{distinct, mean_and_spread};
 use crate::rows::TrainRow;
 
 /// One line a variant of the recipe, mean and standard deviation over seeds; nothing without variants.
