@@ -16,11 +16,19 @@ pub enum Activation {
     Sigmoid,
     /// `tanh(x)`.
     Tanh,
+    /// `sin(x)`: repeats with the opposite sign, as a look-up on the torus does, so that sums in front of it may be of any
+    /// size.
+    Sine,
 }
 
 /// Every known activation, in the order in which tables list them.
 pub fn activations() -> &'static [Activation] {
-    &[Activation::Relu, Activation::Sigmoid, Activation::Tanh]
+    &[
+        Activation::Relu,
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::Sine,
+    ]
 }
 
 /// A word that names no activation.
@@ -40,6 +48,7 @@ impl Activation {
             Self::Relu => "relu",
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
+            Self::Sine => "sine",
         }
     }
 
@@ -49,6 +58,7 @@ impl Activation {
             Self::Relu => x.max(0.0),
             Self::Sigmoid => sigmoid(x),
             Self::Tanh => x.tanh(),
+            Self::Sine => x.sin(),
         }
     }
 
@@ -59,6 +69,7 @@ impl Activation {
             Self::Sigmoid => bump(x),
             // tanh(x) = 2 sigmoid(2x) - 1
             Self::Tanh => 4.0 * bump(2.0 * x),
+            Self::Sine => x.cos(),
         }
     }
 }
@@ -111,7 +122,7 @@ mod tests {
         let error = "swoosh".parse::<Activation>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "unknown activation `swoosh`: the known ones are relu, sigmoid, tanh"
+            "unknown activation `swoosh`: the known ones are relu, sigmoid, tanh, sine"
         );
     }
 

@@ -6,7 +6,10 @@
 //! libraries, whose documented errors are 1 to 2 units in the last place; they are widened by
 //! [`LIBRARY_ERROR`], which is four times as much and the one assumption made here.
 
-use std::ops::{Add, Mul, Neg, Sub};
+use std::{
+    f64::consts::PI,
+    ops::{Add, Mul, Neg, Sub},
+};
 
 /// Relative error granted to a library function and the few operations around it: 8 units.
 const LIBRARY_ERROR: f64 = 8.0 * f64::EPSILON;
@@ -139,6 +142,28 @@ impl Bounds {
             f(self.mignitude()),
             LIBRARY_ERROR * (1.0 + condition),
         )
+    }
+
+    /// A wave of period 2π and height 1, with a peak at `peak`: whatever it takes between the ends and, where a peak or a
+    /// trough may lie between them, that.
+    pub(crate) fn wave(self, f: impl Fn(f64) -> f64, peak: f64) -> Self {
+        let all = Self::new(-1.0, 1.0);
+        // further out, the rounding of the argument alone could move an end past a peak
+        if self.magnitude() >= 1e6 || self.width() >= PI {
+            return all;
+        }
+        let end = |x: f64| Self::around(f(x), LIBRARY_ERROR);
+        let mut hull = end(self.low).hull(end(self.high));
+        for (at, height) in [(peak, 1.0), (peak - PI, -1.0)] {
+            let turns = |x: f64| (x - at) / (2.0 * PI);
+            if (turns(self.low) - 1e-9).ceil() <= turns(self.high) + 1e-9 {
+                hull = hull.hull(Self::point(height));
+            }
+        }
+        Self {
+            low: hull.low.max(-1.0),
+            high: hull.high.min(1.0),
+        }
     }
 
     /// An increasing library function whose relative error at `x` is `condition(x)` times the usual.

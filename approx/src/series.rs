@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `t = tanh` | `t' = 1 - t²`: `(k + 1) t_{k+1} = [k = 0] - Σ t_i t_{k-i}` |
 //! | sigmoid | `1/2 + tanh(x/2) / 2` |
+//! | sine | `s'' = -s`: `(k + 1) (k + 2) s_{k+2} = -s_k` |
 //! | softplus | integral of the sigmoid |
 //! | `φ = exp(-x²/2) / √(2π)` | `φ' = -x φ`: `(k + 1) φ_{k+1} = -(a φ_k + φ_{k-1})` |
 //! | `Φ` | integral of `φ` |
@@ -17,7 +18,7 @@
 //! - Tucker (2011), Validated Numerics, ch. 5 (the same with intervals).
 
 use std::{
-    f64::consts::{FRAC_1_SQRT_2, PI},
+    f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, PI},
     ops::{Add, Mul, Neg, Sub},
 };
 
@@ -62,6 +63,8 @@ pub(crate) trait Real:
     fn over(self, divisor: f64) -> Self;
     fn exp(self) -> Self;
     fn tanh(self) -> Self;
+    fn sin(self) -> Self;
+    fn cos(self) -> Self;
     fn sigmoid(self) -> Self;
     fn bump(self) -> Self;
     fn softplus(self) -> Self;
@@ -81,6 +84,12 @@ impl Real for f64 {
     }
     fn tanh(self) -> Self {
         self.tanh()
+    }
+    fn sin(self) -> Self {
+        self.sin()
+    }
+    fn cos(self) -> Self {
+        self.cos()
     }
     fn sigmoid(self) -> Self {
         sigmoid(self)
@@ -113,6 +122,13 @@ impl Real for Bounds {
     }
     fn tanh(self) -> Self {
         self.increasing(f64::tanh)
+    }
+    fn sin(self) -> Self {
+        // its peaks lie a quarter of a turn behind those of the cosine
+        self.wave(f64::sin, FRAC_PI_2)
+    }
+    fn cos(self) -> Self {
+        self.wave(f64::cos, 0.0)
     }
     fn sigmoid(self) -> Self {
         self.increasing(sigmoid)
@@ -156,6 +172,16 @@ pub(crate) fn tanh<R: Real>(at: R, order: usize) -> Vec<R> {
         t.push(next.over(k as f64 + 1.0));
     }
     t
+}
+
+/// Coefficients of `sin`.
+pub(crate) fn sine<R: Real>(at: R, order: usize) -> Vec<R> {
+    let mut s = vec![at.sin(), at.cos()];
+    for k in 0..order.saturating_sub(1) {
+        s.push((-s[k]).over(((k + 1) * (k + 2)) as f64));
+    }
+    s.truncate(order + 1);
+    s
 }
 
 /// Coefficients of the Sigmoid.
@@ -244,6 +270,8 @@ mod tests {
             &sigmoid_series(0.0, 5),
             &[0.5, 0.25, 0.0, -1.0 / 48.0, 0.0, 1.0 / 480.0],
         );
+        close(&sine(0.0, 4), &[0.0, 1.0, 0.0, -third / 2.0, 0.0]);
+        close(&sine(0.3, 0), &[0.3_f64.sin()]);
         let softplus = [
             2.0_f64.ln(),
             0.5,
@@ -266,6 +294,7 @@ mod tests {
             let x: f64 = at + 0.4;
             let sum = |series: Vec<f64>| Basis::Monomial.eval(&series, 0.4);
             assert!((sum(tanh(at, 63)) - x.tanh()).abs() < 1e-14, "{at}");
+            assert!((sum(sine(at, 30)) - x.sin()).abs() < 1e-14, "{at}");
             assert!((sum(sigmoid_series(at, 63)) - sigmoid(x)).abs() < 1e-14);
             assert!((sum(softplus_series(at, 63)) - softplus(x)).abs() < 1e-14);
             assert!((sum(silu(at, 63)) - x * sigmoid(x)).abs() < 1e-14, "{at}");
@@ -277,9 +306,10 @@ mod tests {
     #[test]
     fn enclosures_over_a_range_contain_the_series_at_its_points() {
         type Pair = (fn(f64, usize) -> Vec<f64>, fn(Bounds, usize) -> Vec<Bounds>);
-        let pairs: [Pair; 6] = [
+        let pairs: [Pair; 7] = [
             (exp, exp),
             (tanh, tanh),
+            (sine, sine),
             (sigmoid_series, sigmoid_series),
             (softplus_series, softplus_series),
             (silu, silu),

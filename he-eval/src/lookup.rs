@@ -261,7 +261,7 @@ impl Walk {
             rounding.low,
         );
         let steps = std::mem::take(&mut self.steps);
-        let node = match self.emit(MOST_VALUES)? {
+        let node = match self.emit(MOST_VALUES, tables::is_sine(&steps))? {
             None => tables::of_pixels(self.shape, &steps, rounding),
             Some(scaled) => {
                 let name = format!("layers.{}.table", self.opened);
@@ -276,14 +276,17 @@ impl Walk {
         Ok(())
     }
 
-    /// Emits the open stage as whole-number weights with accumulators of at most so many values; none
-    /// if no stage is open.
-    fn emit(&mut self, most: usize) -> Result<Option<rows::Scaled>, LookupError> {
+    /// Emits the open stage as whole-number weights with accumulators of at most so many values, with one
+    /// step for all rows if they share one; none if no stage is open.
+    fn emit(&mut self, most: usize, shared: bool) -> Result<Option<rows::Scaled>, LookupError> {
         let (Some(stage), Input::Levels(affine)) = (self.stage.take(), &self.input) else {
             return Ok(None);
         };
         let name = format!("layers.{}", self.opened);
-        let scaled = rows::whole(&stage.emit(affine), &name)?;
+        let mut scaled = rows::whole(&stage.emit(affine), &name)?;
+        if shared {
+            scaled.share_step();
+        }
         self.shape = stage.output;
         self.ranges = linear_ranges(&scaled.linear, &self.ranges);
         let widest = self.ranges.iter().map(|(low, high)| high.abs_diff(*low));
@@ -311,7 +314,7 @@ impl Walk {
             return Err(LookupError::NotRounded { layer: layers });
         }
         // no table comes after the last layer, so it may be wide
-        let scaled = self.emit(1 << 40)?.expect("a stage is open");
+        let scaled = self.emit(1 << 40, false)?.expect("a stage is open");
         let outputs = 0..scaled.linear.outputs();
         Ok(Graph {
             inputs: network.input.len(),

@@ -7,6 +7,10 @@
 //!    (straight through). Over the first share of the steps (`rounding_rise`), real weights turn into rounded ones bit
 //!    by bit, so that a sparse row can choose its entries before it must do with them.
 //!
+//! Sines need no such limit: `sin(x + π) = -sin(x)`, and so does a look-up on the torus. In front of one, without a
+//! batch norm between, `accumulator_levels` is the number of values in half a turn: the step is fixed, `π` divided by
+//! `accumulator_levels` and by the distance of the inputs' values, and sums may go round as often as they like.
+//!
 //! `B`: inputs that a rounding layer made are `low + step · k`, `k = 0 … levels - 1`. So `Σ q k` takes at most
 //! `Σ|q| · (levels - 1) + 1` values, which a limit of `accumulator_levels` turns into
 //! `Σ|q| ≤ (accumulator_levels - 1) / (levels - 1)`.
@@ -18,8 +22,10 @@
 
 use crate::Recipe;
 use crate::model::{Model, values};
+use approx::Activation;
 use burn::tensor::{Tensor, TensorData};
-use cryptodl_network::{Layer, Network};
+use cryptodl_network::{Layer, Network, Nonlinearity};
+use std::f64::consts::PI;
 
 /// The grids of a network's weights.
 pub(crate) struct Grid {
@@ -36,6 +42,8 @@ struct Limit {
     largest: u32,
     /// The largest sum of absolute integers of a row.
     sum: Option<u32>,
+    /// The step, where it is not the row's to choose.
+    step: Option<f32>,
 }
 
 impl Grid {
@@ -74,16 +82,22 @@ impl Grid {
                 own if is_last && own > 0 => own,
                 _ => recipe.weight_levels,
             };
-            let sum = if is_last || recipe.accumulator_levels == 0 {
-                None
-            } else {
-                Some(largest_sum(network, index, recipe.accumulator_levels)?)
-            };
+            let looked_up = !is_last && recipe.accumulator_levels > 0;
+            let (mut sum, mut step) = (None, None);
+            if looked_up {
+                let (inputs, distance) = rounded_inputs(network, index)?;
+                if turns(network, index) {
+                    let half_turn = f64::from(recipe.accumulator_levels) * distance;
+                    step = Some((PI / half_turn) as f32);
+                } else {
+                    sum = Some(largest_sum(inputs, index, recipe.accumulator_levels)?);
+                }
+            }
             let name = format!("layers.{index}.weight");
             let position = model.parameters.iter().position(|p| p.name == name);
             let largest = (levels - 1) / 2;
             limits[position.expect("every linear layer has weights")] =
-                Some(Limit { largest, sum });
+                Some(Limit { largest, sum, step });
         }
         let rise = recipe.rounding_rise;
         Ok(Some(Self { limits, rise }))
@@ -128,15 +142,27 @@ impl Grid {
     }
 }
 
-/// The largest `Σ|q|` of a row of the linear layer at `index`.
-fn largest_sum(network: &Network, index: usize, accumulator_levels: u32) -> Result<u32, String> {
-    let before = index.checked_sub(1).map(|before| &network.layers[before]);
-    let Some(Layer::Quantise { levels, .. }) = before else {
-        return Err(format!(
+/// How many values the inputs of the linear layer at `index` can take, and how far apart.
+fn rounded_inputs(network: &Network, index: usize) -> Result<(u32, f64), String> {
+    match index.checked_sub(1).map(|before| &network.layers[before]) {
+        Some(Layer::Quantise { levels, low, high }) => {
+            Ok((*levels, (high - low) / f64::from(levels - 1)))
+        }
+        _ => Err(format!(
             "accumulator_levels needs inputs on a grid, and no rounding stands before layer {index} of `{}`",
             network.name
-        ));
-    };
+        )),
+    }
+}
+
+/// Whether a sine reads the sums of the linear layer at `index` as they are.
+fn turns(network: &Network, index: usize) -> bool {
+    let sine = Layer::Activation(Nonlinearity::Exact(Activation::Sine));
+    network.layers.get(index + 1) == Some(&sine)
+}
+
+/// The largest `Σ|q|` of a row of the linear layer at `index`, whose inputs take `levels` values.
+fn largest_sum(levels: u32, index: usize, accumulator_levels: u32) -> Result<u32, String> {
     match accumulator_levels.saturating_sub(1) / (levels - 1) {
         0 => Err(format!(
             "accumulator_levels = {accumulator_levels} has no room for a single weight at layer {index}, whose inputs have {levels} levels"
@@ -160,6 +186,9 @@ impl Limit {
     /// The smallest step that keeps the row within the limit, and a little more: a number of 12 bits, whose multiples
     /// are exact. 0 for a row of zeros.
     fn step(self, row: &[f32]) -> f32 {
+        if let Some(step) = self.step {
+            return step;
+        }
         let peak = row
             .iter()
             .fold(0.0_f32, |most, weight| most.max(weight.abs()));

@@ -12,6 +12,7 @@
 use crate::Penalty;
 use crate::blend::Blend;
 use crate::kernels::normalise::{Channel, Pointwise, STEEPEST, Treatment};
+use crate::kernels::terms::Terms;
 use crate::kernels::windows::Windows;
 use crate::kernels::{Kernels, operators};
 use crate::model::values;
@@ -297,27 +298,46 @@ impl<'a> Running<'a> {
             boundary: boundary.map_or(0.0, |boundary| boundary.at as f32),
             boundary_weight: boundary.map_or(0.0, |boundary| boundary.weight as f32),
         };
+        let terms_at = match activation {
+            Some(Nonlinear::Hermite(hermite)) => Some(hermite.position),
+            _ => None,
+        };
         if self.training.is_none() {
             let [scale, shift, mean, variance] =
                 std::array::from_fn(|offset| values(&self.weights[gamma + offset]));
+            let terms: Option<[Vec<f32>; 4]> = terms_at.map(|position| {
+                std::array::from_fn(|offset| values(&self.weights[position + offset]))
+            });
             let channels: Vec<Channel> = (0..scale.len())
                 .map(|channel| Channel {
                     gamma: scale[channel],
                     beta: shift[channel],
                     mean: mean[channel],
                     variance: variance[channel],
+                    terms: terms.as_ref().map_or_else(Terms::default, |terms| {
+                        let at = |part: usize| terms[part][channel];
+                        Terms {
+                            mean: [at(0), at(2)],
+                            variance: [at(1), at(3)],
+                        }
+                    }),
                 })
                 .collect();
             return operators::normalise_with(x, channels, treatment);
         }
-        let (output, mean, variance, excess) =
-            operators::normalise(x, self.vector(gamma), self.vector(gamma + 1), treatment);
-        self.statistics.push((gamma + 2, mean.unsqueeze()));
-        self.statistics.push((gamma + 3, variance.unsqueeze()));
-        if activation.is_some() {
-            self.add_excess(excess);
+        let found = operators::normalise(x, self.vector(gamma), self.vector(gamma + 1), treatment);
+        self.statistics.push((gamma + 2, found.mean.unsqueeze()));
+        self.statistics
+            .push((gamma + 3, found.variance.unsqueeze()));
+        if let Some(position) = terms_at {
+            let parts = found.terms.split(1, 0).into_iter().enumerate();
+            self.statistics
+                .extend(parts.map(|(offset, part)| (position + offset, part)));
         }
-        output
+        if activation.is_some() {
+            self.add_excess(found.excess);
+        }
+        found.output
     }
 }
 

@@ -125,7 +125,12 @@ impl Nonlinear {
                     Some(_) => None,
                 }
             }
-            Self::Exact(_) | Self::Series { .. } | Self::Channels { .. } | Self::Hermite(_) => None,
+            Self::Hermite(hermite) => {
+                let coefficients = hermite.coefficients.iter().map(|c| *c as f32);
+                let coefficients: Vec<f32> = coefficients.collect();
+                coefficients.try_into().ok().map(Pointwise::Terms)
+            }
+            Self::Exact(_) | Self::Series { .. } | Self::Channels { .. } => None,
         }
     }
 
@@ -156,6 +161,7 @@ impl Nonlinear {
             Self::Exact(Activation::Relu) => activation::relu(x),
             Self::Exact(Activation::Sigmoid) => activation::sigmoid(x),
             Self::Exact(Activation::Tanh) => x.tanh(),
+            Self::Exact(Activation::Sine) => x.sin(),
             Self::Horner(powers, _) => horner(x, powers),
             Self::Series {
                 polynomial,

@@ -182,8 +182,9 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "is_default")]
     pub output_weight_levels: u32,
     /// How many values the weighted sum in front of an activation may take, so that a look-up table of that size holds
-    /// it; rows keep as many of their largest weights as fit. For networks that round the inputs of their linear
-    /// layers. 0 sets no limit.
+    /// it; rows keep as many of their largest weights as fit. In front of a sine, which repeats as the table does, the
+    /// values of half a turn instead: then rows may have as many weights as they like. For networks that round the inputs
+    /// of their linear layers. 0 sets no limit.
     #[serde(skip_serializing_if = "is_default")]
     pub accumulator_levels: u32,
     /// Bits of the integers, sign included, that encrypted evaluation on real numbers will round the weights of linear

@@ -132,13 +132,14 @@ pub struct UnknownFunction {
     pub known: String,
 }
 
-/// Every function that has a name, in the order in which tables list them; the three of
+/// Every function that has a name, in the order in which tables list them; those of
 /// [`activations`](crate::activations) come first.
 pub fn functions() -> Vec<Box<dyn Function>> {
     vec![
         Box::new(Activation::Relu),
         Box::new(Activation::Sigmoid),
         Box::new(Activation::Tanh),
+        Box::new(Activation::Sine),
         Box::new(LeakyRelu::default()),
         Box::new(Gelu),
         Box::new(Silu),
@@ -185,7 +186,7 @@ impl Function for Activation {
         match self {
             Self::Relu => Symmetry::Even { slope: 0.5 },
             Self::Sigmoid => Symmetry::Odd { constant: 0.5 },
-            Self::Tanh => Symmetry::Odd { constant: 0.0 },
+            Self::Tanh | Self::Sine => Symmetry::Odd { constant: 0.0 },
         }
     }
 
@@ -202,6 +203,7 @@ impl Function for Activation {
             Self::Relu => piecewise::taylor(0.0, 1.0, at, order),
             Self::Sigmoid => Some(series::sigmoid_series(at, order)),
             Self::Tanh => Some(series::tanh(at, order)),
+            Self::Sine => Some(series::sine(at, order)),
         }
     }
 
@@ -210,6 +212,7 @@ impl Function for Activation {
             Self::Relu => piecewise::enclose(0.0, 1.0, at, order),
             Self::Sigmoid => series::sigmoid_series(at, order),
             Self::Tanh => series::tanh(at, order),
+            Self::Sine => series::sine(at, order),
         })
     }
 }

@@ -128,7 +128,7 @@ fn sections(models: &Path) -> Vec<Section> {
     ]
 }
 
-/// Networks are trained with three of the functions; the others can be fitted.
+/// Networks are trained with some of the functions; the others can be fitted.
 fn trained(function: &str) -> &'static str {
     if approx::activations()
         .iter()

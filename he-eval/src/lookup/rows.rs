@@ -26,6 +26,30 @@ impl Scaled {
     pub fn step(&self, output: usize) -> f64 {
         self.steps[self.row[output]]
     }
+
+    /// Counts rows whose step is a whole multiple of the smallest one in units of that, for tables that
+    /// must repeat together.
+    pub fn share_step(&mut self) {
+        let matrix = &mut self.linear.matrices[0];
+        let rows = matrix.data.chunks_exact_mut(matrix.columns);
+        let used: Vec<_> = (rows.zip(&mut self.steps))
+            .filter(|(row, _)| row.iter().any(|&q| q != 0))
+            .collect();
+        let least = used
+            .iter()
+            .fold(f64::INFINITY, |least, (_, step)| least.min(**step));
+        for (row, step) in used {
+            let ratio = (*step / least).round();
+            if ratio <= MOST as f64
+                && (*step / (least * ratio) - 1.0).abs() < TOLERANCE / MOST as f64
+            {
+                for q in row {
+                    *q *= ratio as i64;
+                }
+                *step /= ratio;
+            }
+        }
+    }
 }
 
 /// Finds the whole multiples; the stage has one matrix.
@@ -103,6 +127,32 @@ mod tests {
             assert!(found.iter().zip(&whole).all(|(f, q)| f * shared == *q));
             assert!((step / (f64::from(scale) * shared as f64) - 1.0).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn rows_share_the_smallest_step_if_they_are_multiples_of_it() {
+        let linear = |data: Vec<f64>| Linear {
+            matrices: vec![Matrix {
+                rows: 4,
+                columns: 2,
+                data,
+            }],
+            tiles: vec![crate::graph::Tile {
+                matrix: 0,
+                inputs: vec![0, 1],
+                outputs: vec![0, 1, 2, 3],
+            }],
+            bias: vec![0.0; 4],
+            channels: 4,
+            positions: 1,
+        };
+        let data = vec![0.1, 0.2, 0.6, 0.0, 0.0, 0.0, 0.25, 0.25];
+        let mut scaled = whole(&linear(data), "layer").unwrap();
+        assert_eq!(scaled.linear.matrices[0].data, [1, 2, 1, 0, 0, 0, 1, 1]);
+        scaled.share_step();
+        // 0.25 is no whole multiple of 0.1
+        assert_eq!(scaled.linear.matrices[0].data, [1, 2, 6, 0, 0, 0, 1, 1]);
+        assert!((scaled.step(1) - 0.1).abs() < 1e-12 && (scaled.step(3) - 0.25).abs() < 1e-12);
     }
 
     #[test]

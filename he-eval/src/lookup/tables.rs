@@ -1,6 +1,10 @@
 //! The tables: everything between two linear layers, value by value.
+//!
+//! A sine that is rounded to values symmetric about 0 repeats with the opposite sign after half a turn. Where half a turn
+//! is a whole number of accumulator steps, to the accuracy of weights of 32 bits, the tables do so exactly: the values of
+//! one half turn are computed, and the others follow.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, f64::consts::PI};
 
 use approx::{Activation, Polynomial};
 use cryptodl_network::Shape;
@@ -30,6 +34,9 @@ impl Step {
         }
     }
 }
+
+/// How far, relatively, a step of weights of 32 bits may be from the whole share of half a turn that it stands for.
+const SAME_TURN: f64 = 1e-6;
 
 /// Name of the node that rounds pixels.
 const PIXELS: &str = "pixels";
@@ -75,10 +82,22 @@ pub(super) fn of_accumulators(
         let table = *known.entry(key).or_insert_with(|| {
             let step = scaled.step(output);
             let value = |accumulator: i64| step * accumulator as f64 + constant;
+            let half_turn = half_turn(steps, rounding, step);
             tables.push(Table {
                 low,
                 results: (low..=high)
-                    .map(|accumulator| rounded(value(accumulator), channel, steps, rounding))
+                    .map(|accumulator| match half_turn {
+                        Some(n) => {
+                            let x = PI / n as f64 * accumulator.rem_euclid(n) as f64 + constant;
+                            let level = rounded(x, channel, steps, rounding);
+                            if accumulator.div_euclid(n) % 2 == 0 {
+                                level
+                            } else {
+                                rounding.levels as i64 - 1 - level
+                            }
+                        }
+                        None => rounded(value(accumulator), channel, steps, rounding),
+                    })
                     .collect(),
             });
             tables.len() as u32 - 1
@@ -86,6 +105,19 @@ pub(super) fn of_accumulators(
         of.push(table);
     }
     node(name, tables, of)
+}
+
+/// Whether a sine and nothing else is applied.
+pub(super) fn is_sine(steps: &[Step]) -> bool {
+    matches!(steps, [Step::Exact(Activation::Sine)])
+}
+
+/// How many accumulator steps make half a turn of a sine that is rounded as it is; none for anything else.
+fn half_turn(steps: &[Step], rounding: Rounding, step: f64) -> Option<i64> {
+    let count = (PI / step.abs()).round();
+    let symmetric = (rounding.low + rounding.high).abs() < SAME_TURN * rounding.step();
+    let whole = count >= 1.0 && (count * step.abs() / PI - 1.0).abs() < SAME_TURN;
+    (is_sine(steps) && symmetric && step > 0.0 && whole).then_some(count as i64)
 }
 
 fn rounded(x: f64, channel: usize, steps: &[Step], rounding: Rounding) -> i64 {

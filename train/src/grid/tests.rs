@@ -32,7 +32,11 @@ fn rows_are_integers_within_their_limits() {
         (127, Some(40)),
         (1, Some(1)),
     ] {
-        let limit = Limit { largest, sum };
+        let limit = Limit {
+            largest,
+            sum,
+            step: None,
+        };
         for (length, seed) in [(1, 1), (16, 2), (25, 3), (784, 4)] {
             let real = row(length, seed);
             let step = limit.step(&real);
@@ -58,6 +62,7 @@ fn rows_are_integers_within_their_limits() {
     Limit {
         largest: 1,
         sum: Some(2),
+        step: None,
     }
     .round(&mut zeros);
     assert_eq!(zeros, [0.0; 4]);
@@ -70,6 +75,7 @@ fn a_limit_that_binds_is_used_to_the_full() {
         let limit = Limit {
             largest: 1,
             sum: Some(15),
+            step: None,
         };
         let mut rounded = real;
         limit.round(&mut rounded);
@@ -178,6 +184,7 @@ fn each_layer_gets_its_own_limit() {
     let hidden = Limit {
         largest: 1,
         sum: Some(5),
+        step: None,
     };
     assert_eq!(
         limits,
@@ -185,13 +192,40 @@ fn each_layer_gets_its_own_limit() {
             hidden,
             Limit {
                 largest: 7,
-                sum: None
+                sum: None,
+                step: None,
             }
         ]
     );
     // Biases stay real.
     assert_eq!(grid.limits.len(), 4);
     assert!(Grid::new(&model, &Recipe::default()).unwrap().is_none());
+}
+
+#[test]
+fn sums_before_a_sine_have_a_fixed_step_and_no_limit() {
+    let mut layers = layers();
+    // inputs 0.5 apart
+    layers[0] = Layer::Quantise {
+        levels: 3,
+        low: 0.0,
+        high: 1.0,
+    };
+    layers[2] = Layer::Activation(Nonlinearity::Exact(Activation::Sine));
+    let grid = Grid::new(&model(layers), &recipe()).unwrap().unwrap();
+    let limit = grid.limits[0].unwrap();
+    let step = (PI / (6.0 * 0.5)) as f32;
+    assert_eq!(
+        limit,
+        Limit {
+            largest: 1,
+            sum: None,
+            step: Some(step),
+        }
+    );
+    let mut row = [0.49 * step, 0.51 * step, -7.0, 2.0];
+    limit.round(&mut row);
+    assert_eq!(integers(&row, step), (vec![0, 1, -1, 1], 0.0));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! | [`bfloat`] | the inner loops of products of bf16 numbers: the only module with `unsafe` |
 //! | [`mixed`] | convolutions and their gradients with numbers rounded to bf16 |
 //! | [`normalise`] | batch norm, activation and boundary loss in one pass |
+//! | [`terms`] | the Hermite series of an activation with normalised terms, as part of that |
 //! | [`pool`] | mean pooling |
 //! | [`operators`] | the same as operators of Burn, with their gradients |
 //!
@@ -29,6 +30,7 @@ pub(crate) mod normalise;
 pub(crate) mod operators;
 pub(crate) mod pool;
 mod product;
+pub(crate) mod terms;
 pub(crate) mod windows;
 
 use burn::backend::DispatchDevice;

@@ -10,13 +10,14 @@
 //! # References
 //! - Ioffe & Szegedy (2015), *Batch normalization*, ICML, section 3.
 
+use super::terms::{Slopes, TermMoments, Terms};
 use crate::Penalty;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Sums run in this many lanes, and in 64 bits from block to block.
 const LANES: usize = 16;
-const BLOCK: usize = 2048;
+pub(super) const BLOCK: usize = 2048;
 
 /// What is applied to each normalised value.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,8 @@ pub(crate) enum Pointwise {
         /// Where `p` sees its inputs as they are; beyond, it sees the nearer end.
         within: Option<[f32; 2]>,
     },
+    /// `c_0`, `c_1` and `c_2` of a Hermite series with normalised terms, see [`super::terms`].
+    Terms([f32; 3]),
 }
 
 /// A function of one value.
@@ -71,7 +74,7 @@ impl Function for Relu {
 }
 
 #[derive(Clone, Copy)]
-struct Powers<const N: usize>([f32; N]);
+pub(super) struct Powers<const N: usize>(pub(super) [f32; N]);
 
 impl<const N: usize> Powers<N> {
     fn new(coefficients: &[f32]) -> Self {
@@ -146,6 +149,8 @@ pub(crate) struct Channel {
     pub mean: f32,
     /// Biased: the mean of squared distances.
     pub variance: f32,
+    /// Those of the terms of [`Pointwise::Terms`]; zeros for anything else.
+    pub terms: Terms,
 }
 
 /// How normalised values are treated, the same in every channel.
@@ -170,6 +175,8 @@ pub(crate) struct Normalised {
     pub mean: Vec<f32>,
     /// One for each channel.
     pub variance: Vec<f32>,
+    /// One for each channel.
+    pub terms: Vec<Terms>,
     /// Mean of `relu(|z| - boundary)²` over all values.
     pub excess: f32,
 }
@@ -191,27 +198,39 @@ pub(crate) fn train(
     let size = values.len() / gamma.len();
     assert_eq!(values.len(), size * gamma.len());
     let mut output = vec![0.0; values.len()];
-    let channels: Vec<(f32, f32, f64)> = output
+    let channels: Vec<(Channel, f64)> = output
         .par_chunks_exact_mut(size)
         .zip(values.par_chunks_exact(size))
         .zip(gamma.par_iter().zip(beta))
         .map(|((output, values), (gamma, beta))| {
             let (mean, variance) = Arch::new().dispatch(Moments(values));
-            let channel = Channel {
+            let mut channel = Channel {
                 gamma: *gamma,
                 beta: *beta,
                 mean,
                 variance,
+                terms: Terms::default(),
             };
+            if matches!(treatment.pointwise, Pointwise::Terms(_)) {
+                channel.terms = Arch::new().dispatch(TermMoments {
+                    values,
+                    channel,
+                    epsilon: treatment.epsilon,
+                });
+            }
             let excess = apply(values, output, channel, treatment);
-            (mean, variance, excess)
+            (channel, excess)
         })
         .collect();
     Normalised {
         output,
-        mean: channels.iter().map(|channel| channel.0).collect(),
-        variance: channels.iter().map(|channel| channel.1).collect(),
-        excess: (channels.iter().map(|channel| channel.2).sum::<f64>() / values.len() as f64)
+        mean: channels.iter().map(|(channel, _)| channel.mean).collect(),
+        variance: channels
+            .iter()
+            .map(|(channel, _)| channel.variance)
+            .collect(),
+        terms: channels.iter().map(|(channel, _)| channel.terms).collect(),
+        excess: (channels.iter().map(|(_, excess)| excess).sum::<f64>() / values.len() as f64)
             as f32,
     }
 }
@@ -268,7 +287,7 @@ pub(crate) fn gradients(
 
 /// `Σ f(a, b)` over pairs of equally long slices.
 #[inline(always)]
-fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
+pub(super) fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
     let mut total = 0.0;
     for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
         let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
@@ -332,6 +351,10 @@ impl WithSimd for Apply<'_, '_> {
                 share,
                 within,
             } => self.run(Replaced::new(powers, *share, *within)),
+            Pointwise::Terms(c) => {
+                let powers = self.channel.terms.powers(*c, self.treatment.epsilon);
+                self.run(powers)
+            }
         }
     }
 }
@@ -365,7 +388,7 @@ impl Apply<'_, '_> {
 }
 
 impl Channel {
-    fn scale(self, epsilon: f32) -> f32 {
+    pub(super) fn scale(self, epsilon: f32) -> f32 {
         self.gamma / (self.variance + epsilon).sqrt()
     }
 }
@@ -384,25 +407,40 @@ impl WithSimd for Backward<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> (f32, f32) {
         match &self.treatment.pointwise {
-            Pointwise::Identity => self.run(Identity),
-            Pointwise::Relu => self.run(Relu),
-            Pointwise::Powers(c) if c.len() <= 3 => self.run(Powers::<3>::new(c)),
-            Pointwise::Powers(c) => self.run(Powers::<5>::new(c)),
+            Pointwise::Identity => self.run(|_, g| g),
+            Pointwise::Relu => self.run(|z, g| g * Relu.slope(z)),
+            Pointwise::Powers(c) if c.len() <= 3 => {
+                let powers = Powers::<3>::new(c);
+                self.run(|z, g| g * powers.slope(z))
+            }
+            Pointwise::Powers(c) => {
+                let powers = Powers::<5>::new(c);
+                self.run(|z, g| g * powers.slope(z))
+            }
             Pointwise::Replaced {
                 powers,
                 share,
                 within,
-            } => self.run(Replaced::new(powers, *share, *within)),
+            } => {
+                let replaced = Replaced::new(powers, *share, *within);
+                self.run(|z, g| g * replaced.slope(z))
+            }
+            Pointwise::Terms(c) => {
+                let epsilon = self.treatment.epsilon;
+                let slopes = Slopes::new(self.values, self.gradients, self.channel, *c, epsilon);
+                self.run(|z, g| slopes.at(z, g))
+            }
         }
     }
 }
 
 impl Backward<'_, '_> {
+    /// `back` takes a value and the gradient of what the function makes of it.
     #[inline(always)]
-    fn run(self, function: impl Function) -> (f32, f32) {
+    fn run(self, back: impl Fn(f32, f32) -> f32) -> (f32, f32) {
         match self.treatment.penalty {
-            Penalty::Square => self.pulled(function, |beyond| 2.0 * beyond),
-            Penalty::Exponential => self.pulled(function, |beyond| {
+            Penalty::Square => self.pulled(back, |beyond| 2.0 * beyond),
+            Penalty::Exponential => self.pulled(back, |beyond| {
                 let slope = beyond.abs().min(STEEPEST).exp().copysign(beyond);
                 if beyond == 0.0 { 0.0 } else { slope }
             }),
@@ -411,7 +449,7 @@ impl Backward<'_, '_> {
 
     /// Gradients of gamma and beta. `push` is the slope of the penalty.
     #[inline(always)]
-    fn pulled(self, function: impl Function, push: impl Fn(f32) -> f32) -> (f32, f32) {
+    fn pulled(self, back: impl Fn(f32, f32) -> f32, push: impl Fn(f32) -> f32) -> (f32, f32) {
         let Channel {
             beta,
             mean,
@@ -429,7 +467,7 @@ impl Backward<'_, '_> {
             for ((result, value), gradient) in result.iter_mut().zip(values).zip(gradients) {
                 let z = (value - mean) * scale + beta;
                 let beyond = (z - boundary).max(0.0) + (z + boundary).min(0.0);
-                *result = gradient * function.slope(z) + self.pull * push(beyond);
+                *result = back(z, *gradient) + self.pull * push(beyond);
             }
             all += sum(result, values, |g, _| g);
             along += sum(result, values, |g, x| g * (x - mean));

@@ -2,6 +2,7 @@
 
 use super::mixed::{self, Rounded};
 use super::normalise::{self, Channel, Treatment};
+use super::terms::Terms;
 use super::windows::Windows;
 use super::{convolution, pool};
 use crate::recipe::Precision;
@@ -24,6 +25,8 @@ pub(crate) struct Normalised<B: Backend> {
     pub mean: FloatTensor<B>,
     /// `[channels]`.
     pub variance: FloatTensor<B>,
+    /// `[4, channels]`, without gradient: mean and variance of each of the two terms of a Hermite series.
+    pub terms: FloatTensor<B>,
     /// `[1]`, without gradient.
     pub excess: FloatTensor<B>,
 }
@@ -143,6 +146,7 @@ impl Fused for Flex {
             output: tensor(result.output, shape),
             mean: tensor(result.mean, [channels]),
             variance: tensor(result.variance, [channels]),
+            terms: tensor(of_terms(&result.terms), [4, channels]),
             excess: tensor(vec![result.excess], [1]),
         }
     }
@@ -205,7 +209,7 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
             beta.clone(),
             treatment.clone(),
         );
-        let channels = channels(&gamma, &beta, &result.mean, &result.variance);
+        let channels = channels(&gamma, &beta, &result);
         let output = match NormaliseGradient
             .prepare::<C>(nodes)
             .compute_bound()
@@ -220,6 +224,7 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
             output,
             mean: FloatTensor::<Self>::new(result.mean),
             variance: FloatTensor::<Self>::new(result.variance),
+            terms: FloatTensor::<Self>::new(result.terms),
             excess: FloatTensor::<Self>::new(result.excess),
         }
     }
@@ -237,18 +242,31 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
 fn channels(
     gamma: &FloatTensor<Flex>,
     beta: &FloatTensor<Flex>,
-    mean: &FloatTensor<Flex>,
-    variance: &FloatTensor<Flex>,
+    found: &Normalised<Flex>,
 ) -> Vec<Channel> {
-    let pairs = slice(gamma).iter().zip(slice(beta));
-    let moments = slice(mean).iter().zip(slice(variance));
-    pairs
-        .zip(moments)
-        .map(|((gamma, beta), (mean, variance))| Channel {
-            gamma: *gamma,
-            beta: *beta,
-            mean: *mean,
-            variance: *variance,
+    let [gamma, beta, mean, variance, terms] =
+        [gamma, beta, &found.mean, &found.variance, &found.terms].map(slice);
+    let count = gamma.len();
+    (0..count)
+        .map(|channel| Channel {
+            gamma: gamma[channel],
+            beta: beta[channel],
+            mean: mean[channel],
+            variance: variance[channel],
+            terms: Terms {
+                mean: [terms[channel], terms[2 * count + channel]],
+                variance: [terms[count + channel], terms[3 * count + channel]],
+            },
+        })
+        .collect()
+}
+
+/// Mean and variance of the first term in all channels, then those of the second.
+fn of_terms(terms: &[Terms]) -> Vec<f32> {
+    (0..2)
+        .flat_map(|k| {
+            let means = terms.iter().map(move |terms| terms.mean[k]);
+            means.chain(terms.iter().map(move |terms| terms.variance[k]))
         })
         .collect()
 }
@@ -374,7 +392,21 @@ pub(crate) fn mean_pool(values: Tensor<2>, windows: &Arc<Windows>) -> Tensor<2> 
     ))
 }
 
-/// Output `[features, batch]`, mean and variance `[channels]`, boundary loss `[1]`.
+/// What a batch norm in training gives; [`Normalised`] for tensors.
+pub(crate) struct Found {
+    /// `[features, batch]`.
+    pub output: Tensor<2>,
+    /// `[channels]`.
+    pub mean: Tensor<1>,
+    /// `[channels]`.
+    pub variance: Tensor<1>,
+    /// `[4, channels]`.
+    pub terms: Tensor<2>,
+    /// `[1]`.
+    pub excess: Tensor<1>,
+}
+
+/// Batch norm and activation with the statistics of the values themselves.
 ///
 /// The boundary loss has no gradient of its own: what it would give, times the weight in `treatment`, is part of the
 /// gradient of the output already.
@@ -383,19 +415,20 @@ pub(crate) fn normalise(
     gamma: Tensor<1>,
     beta: Tensor<1>,
     treatment: Treatment,
-) -> (Tensor<2>, Tensor<1>, Tensor<1>, Tensor<1>) {
+) -> Found {
     let result = <Dispatch as Fused>::normalise(
         values.into_dispatch(),
         gamma.into_dispatch(),
         beta.into_dispatch(),
         Arc::new(treatment),
     );
-    (
-        Tensor::from_dispatch(result.output),
-        Tensor::from_dispatch(result.mean),
-        Tensor::from_dispatch(result.variance),
-        Tensor::from_dispatch(result.excess),
-    )
+    Found {
+        output: Tensor::from_dispatch(result.output),
+        mean: Tensor::from_dispatch(result.mean),
+        variance: Tensor::from_dispatch(result.variance),
+        terms: Tensor::from_dispatch(result.terms),
+        excess: Tensor::from_dispatch(result.excess),
+    }
 }
 
 /// Output `[features, batch]` with given statistics. Not for training: it has no gradient.

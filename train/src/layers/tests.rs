@@ -314,6 +314,61 @@ fn a_batch_norm_with_its_activation_agrees_with_those_of_burn() {
 }
 
 #[test]
+fn normalised_terms_of_a_series_agree_with_those_of_burn() {
+    // degree 2 has a kernel of its own, degree 4 goes step by step
+    for coefficients in [vec![1.2, 2.0, 1.0], vec![1.2, 2.0, 1.0, -0.3, 0.2]] {
+        for weight in [0.0, 0.7] {
+            let boundary = Boundary {
+                at: 0.8,
+                weight,
+                penalty: Penalty::Square,
+            };
+            let network = network(vec![
+                Layer::BatchNorm,
+                Layer::Activation(polynomial(coefficients.clone(), false)),
+                Layer::MeanPool {
+                    kernel: 2,
+                    stride: 2,
+                },
+            ]);
+            let input = random(BATCH, INPUT.len(), 5) * 3.0 + 0.5;
+            let [stock, fused] = [Kernels::Stock, Kernels::Fused].map(|kernels| {
+                let series = Some(Activation::Relu);
+                let model = Model::with_series(&network, kernels, series, &Device::flex()).unwrap();
+                let mut weights = model.initial(1, &Device::flex());
+                for (index, weight) in weights.iter_mut().enumerate() {
+                    let shift = random(1, 3, 8 + index as u64) * 0.3;
+                    // variances stay positive
+                    *weight = weight.clone() + if index < 2 { shift } else { shift.abs() };
+                }
+                let pass =
+                    |weights: &[Tensor<2>], input| model.train(weights, &[], input, boundary, None);
+                let mut found = differentiate(
+                    |weights, input| {
+                        let pass = pass(weights, input);
+                        let punished = pass.excess.unwrap().unsqueeze::<2>() * weight;
+                        let [rows, columns] = pass.logits.dims();
+                        // into the loss with the weight 1, as in training
+                        let shares = random(rows, columns, 77).autodiff();
+                        let share = shares.slice([0..1, 0..1]);
+                        let first = pass.logits.clone().slice([0..1, 0..1]) + punished / share;
+                        pass.logits.slice_assign([0..1, 0..1], first)
+                    },
+                    &weights,
+                    &input,
+                );
+                let pass = pass(&weights, input.clone());
+                found.push(pass.excess.unwrap().unsqueeze::<2>());
+                found.extend(pass.statistics.into_iter().map(|(_, value)| value));
+                found.push(model.infer(&weights, input.clone()));
+                found
+            });
+            all_agree(&fused, &stock, &format!("{coefficients:?}, {weight}"));
+        }
+    }
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let network = network(vec![
         Layer::Convolution {

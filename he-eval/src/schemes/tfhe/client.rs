@@ -102,6 +102,13 @@ impl TfheClient {
         Ok((whole.collect(), worst))
     }
 
+    /// How many values make a turn of the torus in front of linear layer `layer`'s look-up, counted from 0:
+    /// accumulators that are wider are known up to whole turns.
+    pub fn turn(&self, layer: usize) -> Option<i64> {
+        let demand = self.program.choice.inner.get(layer)?;
+        Some(2 * demand.values as i64)
+    }
+
     /// The accumulator nearest to a phase, and how far that is in half-boxes.
     fn nearest(&self, layer: &Layer, output: usize, phase: u64) -> (i64, f64) {
         // the phase of the smallest accumulator becomes 0

@@ -7,8 +7,8 @@
 //!
 //! - A table may have any number of entries, not only a power of two: an accumulator that can take 23
 //!   values gets 23 boxes of the torus, and the wider they are the more noise they bear.
-//! - Where the results are two levels only, the table is a step, and accumulators may fill the whole
-//!   torus: see `steps`.
+//! - Where the results are two levels only, or those of a sine, accumulators may fill the whole torus and
+//!   go round it: see `turns`.
 //! - Accumulators are shifted by their own smallest value, so that lopsided ranges waste nothing.
 //! - No table follows the last layer: its sums use the whole torus, and where even that is too narrow
 //!   for the range they are sent in several pieces that the client adds.
@@ -30,7 +30,7 @@ mod parameters;
 mod program;
 mod server;
 mod split;
-mod steps;
+mod turns;
 mod wire;
 
 pub use client::{TfheClient, TfheValue};

@@ -10,7 +10,7 @@ use tfhe::shortint::{ClassicPBSParameters, parameters::LweDimension};
 
 use super::{
     noise::{LOG2_FAILURE, Noise, half_box, log2_failure},
-    steps::Step,
+    turns,
 };
 use crate::{
     EvalError,
@@ -74,11 +74,12 @@ const MOST_PARTS: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Demand {
     pub node: String,
-    /// Values that the widest accumulator can take.
+    /// Boxes on half the torus in front of a look-up, see [`turns`]; in front of a decryption, values that
+    /// the widest accumulator can take.
     pub values: usize,
     /// Largest sum of squared weights of an accumulator.
     pub squares: f64,
-    /// Whether every table is a [`Step`]: then `values` counts those on one side of it.
+    /// Whether every table has two results, which meet where the halves of the torus do.
     pub steps: bool,
 }
 
@@ -164,13 +165,8 @@ fn demands(graph: &Graph<i64>) -> (Vec<Demand>, Vec<Demand>) {
             let mut demand = demand(1);
             if let Operation::Function(Function::Tables(tables)) = &graph.nodes[index + 1].operation
             {
-                let steps: Option<Vec<Step>> = tables.tables.iter().map(Step::of).collect();
-                if let Some(steps) = steps {
-                    let pairs = tables.of.iter().zip(&all[index]);
-                    let sides = pairs.map(|(&table, &range)| steps[table as usize].side(range));
-                    demand.values = sides.max().unwrap_or(1);
-                    demand.steps = true;
-                }
+                demand.values = turns::boxes(&tables.tables);
+                demand.steps = tables.tables.iter().all(turns::is_step);
             }
             inner.push(demand);
         } else {
@@ -194,7 +190,7 @@ fn inner_failure(set: &ClassicPBSParameters, layer: usize, demand: &Demand) -> f
     let noise = Noise::of(set);
     let variance = demand.squares * input_variance(&noise, layer) + noise.look_up;
     let half_width = if demand.steps {
-        // only the two steps of the torus decide, and they lie between positions
+        // no box begins between two positions
         0.25 / demand.values as f64
     } else {
         half_box(demand.values, set.polynomial_size.0)

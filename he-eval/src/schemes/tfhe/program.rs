@@ -8,7 +8,7 @@ use tfhe::{
     shortint::{ClassicPBSParameters, ciphertext::Degree, server_key::LookupTableOwned},
 };
 
-use super::{noise::entry, parameters::Choice, split::split, steps::Step};
+use super::{noise::entry, parameters::Choice, split::split, turns};
 use crate::{
     graph::{Function, Graph, Operation, Table, Tables},
     lookup::{Range, linear_ranges, table_ranges},
@@ -43,8 +43,8 @@ pub(super) struct LookUp {
 /// A table as a polynomial of a bootstrap.
 pub(super) struct Encoded {
     pub polynomial: LookupTableOwned,
-    /// Which accumulator points to the beginning of the torus; for steps, the threshold.
-    pub origin: Option<i64>,
+    /// Which accumulator points to the beginning of the torus.
+    pub origin: i64,
     /// What is added to the body afterwards.
     pub after: u64,
 }
@@ -77,10 +77,7 @@ impl Program {
                 inputs = table_ranges(tables);
                 let demand = &choice.inner[index];
                 let next = choice.deltas[index + 1];
-                let encode = |table| match Step::of(table).filter(|_| demand.steps) {
-                    Some(step) => half_torus(step, next, &choice),
-                    None => polynomial(table, demand.values, next, &choice),
-                };
+                let encode = |table| polynomial(table, demand.values, next, &choice);
                 LookUp {
                     tables: tables.tables.iter().map(encode).collect(),
                     of: tables.of.clone(),
@@ -121,20 +118,15 @@ impl Layer {
     /// What is added to the body of an accumulator: its smallest value becomes 0, and in front of a
     /// look-up exact sums point to the middle of their box of positions.
     pub fn shift(&self, output: usize, choice: &Choice) -> u64 {
-        let (low, _) = self.ranges[output];
-        let origin = self
-            .look_up
-            .as_ref()
-            .and_then(|look_up| look_up.table(output).origin);
-        let origin = origin.unwrap_or(low);
-        let base = self.delta.wrapping_mul(origin.wrapping_neg() as u64);
+        let base = |origin: i64| self.delta.wrapping_mul(origin.wrapping_neg() as u64);
         match &self.look_up {
-            Some(_) => {
+            Some(look_up) => {
                 let half_position = (1 << 62) / choice.set.polynomial_size.0 as u64;
-                base.wrapping_add(self.delta / 2)
+                base(look_up.table(output).origin)
+                    .wrapping_add(self.delta / 2)
                     .wrapping_sub(half_position)
             }
-            None => base,
+            None => base(self.ranges[output].0),
         }
     }
 }
@@ -145,38 +137,30 @@ pub(super) fn constant(set: &ClassicPBSParameters) -> LookupTableOwned {
 }
 
 /// The table as the polynomial of a bootstrap: coefficient `j` is what an accumulator at position `j`
-/// becomes, in units of the next layer.
+/// becomes, in units of the next layer, less half of what it and its opposite add up to.
 fn polynomial(table: &Table, values: usize, next: u64, choice: &Choice) -> Encoded {
     let set = &choice.set;
     let size = set.polynomial_size.0;
-    let last = table.results.len() - 1;
+    let sum = turns::sum_after(table, values).expect("as many boxes as the tables need");
+    // a multiple of half a unit, to the last of 64 bits
+    let halves = |count: i64| ((i128::from(next) * i128::from(count)) >> 1) as u64;
+    let origin = turns::origin(table);
+    let last = table.low + table.results.len() as i64 - 1;
     let coefficients = (0..size).map(|j| {
-        let result = table.results[entry(j, values, size).min(last)];
-        next.wrapping_mul(result as u64)
+        let accumulator = origin + entry(j, values, size) as i64;
+        let opposite = accumulator - values as i64;
+        let result = if accumulator > last && opposite >= table.low {
+            sum - table.at(opposite)
+        } else {
+            // no accumulator is beyond the last one
+            table.at(accumulator.min(last))
+        };
+        halves(2 * result - sum)
     });
     Encoded {
         polynomial: encoded(coefficients.collect(), set),
-        origin: None,
-        after: 0,
-    }
-}
-
-/// Half the difference on one half of the torus, which the bootstrap negates on the other; half the sum
-/// afterwards.
-fn half_torus(step: Step, next: u64, choice: &Choice) -> Encoded {
-    let set = &choice.set;
-    let units = |twice: i64| {
-        next.wrapping_mul(twice.div_euclid(2) as u64)
-            .wrapping_add(next / 2 * twice.rem_euclid(2) as u64)
-    };
-    let half_difference = units(step.above - step.below);
-    Encoded {
-        polynomial: encoded(vec![half_difference; set.polynomial_size.0], set),
-        origin: Some(step.threshold),
-        // what makes both results whole levels again
-        after: next
-            .wrapping_mul(step.below as u64)
-            .wrapping_add(half_difference),
+        origin,
+        after: halves(sum),
     }
 }
 

@@ -1,24 +1,35 @@
-//! A network for one image at a time, whose activations are tables of 16 entries.
+//! A network for one image at a time: 800 look-ups with 16 boxes on half the torus.
 //!
-//! Pixels are black or white, so a filter of integers `q` with `Σ|q| ≤ 15` gives one of 16 values, which a look-up of
-//! 4 bits takes in; what comes out is one of 16 values again, and costs no more than one of two. Filters are large and
-//! lie far apart: with as many look-ups in all, many different filters at few places tell more than few filters at
-//! many places. The dense layer behind is looked up by nobody, so nothing limits its sums.
+//! Pixels are black or white, and each of 800 sums reads any of them with a weight of -1, 0 or 1. With a sine behind it, a
+//! sum may be as large as it likes: the sine repeats with the opposite sign after half a turn, as a look-up does, so 16
+//! boxes hold it. With any other activation the sum itself must take 16 values, and keeps 15 pixels. What comes out is one
+//! of 16 values again, and costs no more than one of two. The dense layer behind is looked up by nobody, so nothing limits
+//! its sums.
 //!
-//! The limit on filters is a matter of training: `accumulator_levels` in the recipe.
+//! No batch norm: weights in front of a sine have a step that is a share of half a turn, for all of them the same. See
+//! `accumulator_levels` in the recipe.
 
-use super::{Width, activated, convolution, four_bits, pixels_of_one_bit};
+use super::{Width, four_bits, pixels_of_one_bit, relu};
 use crate::{Layer, Network};
 
 pub(super) const NAME: &str = "lookup";
-pub(super) const SUMMARY: &str = "for look-ups of 4 bits: pixels of 1 bit → conv 10×10/6 (50 maps) → act of 16 values → dense 10";
+pub(super) const SUMMARY: &str =
+    "for look-ups of 4 bits: pixels of 1 bit → dense 800 → act of 16 values → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let mut layers = vec![pixels_of_one_bit()];
-    layers.push(convolution(width.of(50), 10, 6, 0)); // [50, 4, 4]
-    layers.extend(activated());
-    layers.extend([four_bits(), Layer::Dense { outputs: 10 }]);
-    super::of_digits(NAME, layers)
+    of_look_ups(NAME, width.of(800))
+}
+
+/// The network with so many look-ups.
+pub(super) fn of_look_ups(name: &str, count: usize) -> Network {
+    let layers = vec![
+        pixels_of_one_bit(),
+        Layer::Dense { outputs: count },
+        relu(),
+        four_bits(),
+        Layer::Dense { outputs: 10 },
+    ];
+    super::of_digits(name, layers)
 }
 
 #[cfg(test)]
@@ -28,7 +39,7 @@ mod tests {
     #[test]
     fn there_are_800_activations() {
         let network = super::network(Width::FULL);
-        assert_eq!(network.activation_outputs(), 50 * 4 * 4);
-        assert_eq!(network.multiply_accumulates(), 800 * 100 + 800 * 10);
+        assert_eq!(network.activation_outputs(), 800);
+        assert_eq!(network.multiply_accumulates(), 800 * 784 + 800 * 10);
     }
 }

@@ -138,10 +138,14 @@ fn pool(side: usize) -> Layer {
     }
 }
 
+/// An activation.
+fn relu() -> Layer {
+    Layer::Activation(Nonlinearity::Exact(Activation::Relu))
+}
+
 /// Batch norm and activation.
 fn activated() -> [Layer; 2] {
-    let relu = Nonlinearity::Exact(Activation::Relu);
-    [Layer::BatchNorm, Layer::Activation(relu)]
+    [Layer::BatchNorm, relu()]
 }
 
 /// Black or white, decided at the middle between the values 0 and 1 of a normalised pixel: at 73 of 255 for digits.
@@ -153,12 +157,12 @@ fn pixels_of_one_bit() -> Layer {
     }
 }
 
-/// Sixteen values for what a quadratic in the place of ReLU makes of inputs up to about 3.
+/// Sixteen values, symmetric about 0 as those of a sine are.
 fn four_bits() -> Layer {
     Layer::Quantise {
         levels: 16,
-        low: -0.2,
-        high: 3.0,
+        low: -1.0,
+        high: 1.0,
     }
 }
 
