@@ -56,6 +56,8 @@ pub(crate) struct Problem<'a> {
     /// Whether the error vanishes at the low end by construction, so that the reference should
     /// begin half a step away from it.
     pub open: bool,
+    /// What rounded arguments make of the function's values.
+    pub rounding: f64,
     /// The degree of the approximation, at least 0.
     pub degree: usize,
 }
@@ -129,7 +131,7 @@ impl Problem<'_> {
             let size = reference.iter().fold(0.0_f64, |m, &z| {
                 m.max(((self.weight)(z) * (self.function)(z)).abs())
             });
-            let rounding = 32.0 * f64::EPSILON * size;
+            let rounding = 32.0 * f64::EPSILON * size + self.rounding;
             let next = thin_out(extrema, self.degree + 2);
 
             without_progress += 1;

@@ -24,10 +24,10 @@ use cryptodl_he_eval::{Networks, schemes};
 use serde_json::json;
 use std::fs;
 
-/// Half-widths of the intervals: the paper's scaled pixels, what batch norm leaves, and the paper's raw pixels.
 /// What the paper puts polynomials in the place of.
 const PAPER_ACTIVATIONS: [Activation; 3] =
     [Activation::Relu, Activation::Sigmoid, Activation::Tanh];
+/// Half-widths of the intervals: the paper's scaled pixels, what batch norm leaves, and the paper's raw pixels.
 const HALF_WIDTHS: [f64; 3] = [1.0, 4.0, 255.0];
 /// Of `--quick`.
 const QUICK_HALF_WIDTHS: [f64; 1] = [4.0];

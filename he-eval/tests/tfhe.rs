@@ -111,17 +111,17 @@ fn every_accumulator_equals_the_twin_s() {
 #[test]
 fn steps_take_twice_the_values_for_the_same_price() {
     // as many values as fill a power of two, in two levels and in many
-    let network_of = |levels| {
-        let round = |levels| Layer::Quantise {
+    let network_of = |levels, high| {
+        let round = |levels, high| Layer::Quantise {
             levels,
             low: 0.0,
-            high: 1.0,
+            high,
         };
         let layers = vec![
-            round(2),
+            round(2, 1.0),
             Layer::Dense { outputs: 6 },
             relu(),
-            round(levels),
+            round(levels, high),
             Layer::Dense { outputs: 2 },
         ];
         whole(artifact(network(1, layers), 2), 1)
@@ -130,7 +130,7 @@ fn steps_take_twice_the_values_for_the_same_price() {
         let plan = prepare("tfhe", artifact, 1, &toy()).unwrap();
         plan.plan().encryption.as_ref().unwrap().ring_degree
     };
-    let (two, many) = (network_of(2), network_of(200));
+    let (two, many) = (network_of(2, 1.0), network_of(200, 50.0));
     assert!(
         ring(&two) < ring(&many),
         "{} and {}",
@@ -139,7 +139,7 @@ fn steps_take_twice_the_values_for_the_same_price() {
     );
     // flat ends save boxes between two results and many
     for levels in [2, 3, 5] {
-        compare_accumulators(&network_of(levels), 3, &toy());
+        compare_accumulators(&network_of(levels, 1.0), 3, &toy());
     }
 }
 

@@ -246,10 +246,14 @@ impl Model {
         })
     }
 
-    /// The activations that are modules of their own, which all of those with weights are.
+    /// The activations in order.
     fn nonlinearities(&self) -> impl Iterator<Item = &Nonlinear> {
         self.modules.iter().filter_map(|module| match module {
-            Module::Activation(nonlinear) => Some(nonlinear),
+            Module::Activation(nonlinear)
+            | Module::BatchNorm {
+                activation: Some(nonlinear),
+                ..
+            } => Some(nonlinear),
             _ => None,
         })
     }

@@ -159,6 +159,7 @@ impl Minimax {
     ) -> Result<MinimaxReport, FitError> {
         let x = |z: f64| set.on.from_unit(z.sqrt());
         let solution = self.solve(&Problem {
+            rounding: argument_rounding(function, set.on),
             function: &|z| function.value(x(z)) - slope * x(z),
             weight: &|z| (set.weight)(x(z)),
             pieces: set.squares(0.0),
@@ -192,6 +193,7 @@ impl Minimax {
         let x = |z: f64| set.on.from_unit(z.sqrt());
         let order = (degree - 1) / 2;
         let solution = self.solve(&Problem {
+            rounding: argument_rounding(function, set.on),
             function: &|z| (function.value(x(z)) - constant) / z.sqrt(),
             weight: &|z| z.sqrt() * (set.weight)(x(z)),
             pieces: set.squares(NEAREST),
@@ -222,6 +224,7 @@ impl Minimax {
         let x = |u: f64| set.on.clamp(set.on.from_unit(u));
         let special = [Some(0.0), function.kink()];
         let solution = self.solve(&Problem {
+            rounding: argument_rounding(function, set.on),
             function: &|u| function.value(x(u)),
             weight: &|u| (set.weight)(x(u)),
             pieces: set.units.clone(),
@@ -328,6 +331,18 @@ impl Set<'_> {
             .map(|&(low, high)| ((low.max(0.0) * low.max(0.0)).max(nearest), high * high))
             .collect()
     }
+}
+
+/// What rounding its argument may change about the function's value: four units of the largest argument times the
+/// largest slope. It counts far from 0, where a function like the sine still moves.
+fn argument_rounding(function: &dyn Function, on: Interval) -> f64 {
+    let slope = |i: u32| {
+        function
+            .derivative(on.from_unit(f64::from(i) / 32.0 - 1.0))
+            .abs()
+    };
+    let steepest = (0..=64).map(slope).fold(0.0, f64::max);
+    4.0 * f64::EPSILON * on.low().abs().max(on.high().abs()) * steepest
 }
 
 #[cfg(test)]

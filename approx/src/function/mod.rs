@@ -240,8 +240,8 @@ mod tests {
         let error = function("swoosh").err().unwrap().to_string();
         assert_eq!(
             error,
-            "unknown function `swoosh`: the known ones are relu, sigmoid, tanh, leaky-relu, gelu, \
-             silu, softplus, exp, abs, sign, step"
+            "unknown function `swoosh`: the known ones are relu, sigmoid, tanh, sine, leaky-relu, \
+             gelu, silu, softplus, exp, abs, sign, step"
         );
     }
 
