@@ -1,23 +1,23 @@
-//! A network for one image at a time: 800 look-ups with 16 boxes on half the torus.
+//! A network for one image at a time: 600 look-ups with 16 boxes on half the torus.
 //!
-//! Pixels are black or white, and each of 800 sums reads any of them with a weight of -1, 0 or 1. With a sine behind it, a
+//! Pixels are black or white, and each of 600 sums reads any of them with a weight of -1, 0 or 1. With a sine behind it, a
 //! sum may be as large as it likes: the sine repeats with the opposite sign after half a turn, as a look-up does, so 16
 //! boxes hold it. With any other activation the sum itself must take 16 values, and keeps 15 pixels. What comes out is one
-//! of 16 values again, and costs no more than one of two. The dense layer behind is looked up by nobody, so nothing limits
-//! its sums.
+//! of 4 values. More would cost nothing here, but the dense layer behind: nobody looks up its sums, so that nothing limits
+//! them, but they must decrypt exactly, and the noise of a look-up is that of a set of 4 bits.
 //!
 //! No batch norm: weights in front of a sine have a step that is a share of half a turn, for all of them the same. See
 //! `accumulator_levels` in the recipe.
 
-use super::{Width, four_bits, pixels_of_one_bit, relu};
+use super::{Width, pixels_of_one_bit, relu, two_bits};
 use crate::{Layer, Network};
 
 pub(super) const NAME: &str = "lookup";
 pub(super) const SUMMARY: &str =
-    "for look-ups of 4 bits: pixels of 1 bit → dense 800 → act of 16 values → dense 10";
+    "for look-ups of 4 bits: pixels of 1 bit → dense 600 → act of 4 values → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    of_look_ups(NAME, width.of(800))
+    of_look_ups(NAME, width.of(600))
 }
 
 /// The network with so many look-ups.
@@ -26,7 +26,7 @@ pub(super) fn of_look_ups(name: &str, count: usize) -> Network {
         pixels_of_one_bit(),
         Layer::Dense { outputs: count },
         relu(),
-        four_bits(),
+        two_bits(),
         Layer::Dense { outputs: 10 },
     ];
     super::of_digits(name, layers)
@@ -37,9 +37,9 @@ mod tests {
     use super::super::Width;
 
     #[test]
-    fn there_are_800_activations() {
+    fn there_are_600_activations() {
         let network = super::network(Width::FULL);
-        assert_eq!(network.activation_outputs(), 800);
-        assert_eq!(network.multiply_accumulates(), 800 * 784 + 800 * 10);
+        assert_eq!(network.activation_outputs(), 600);
+        assert_eq!(network.multiply_accumulates(), 600 * 784 + 600 * 10);
     }
 }

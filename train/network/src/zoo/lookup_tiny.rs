@@ -5,7 +5,7 @@ use crate::Network;
 
 pub(super) const NAME: &str = "lookup-tiny";
 pub(super) const SUMMARY: &str =
-    "for 100 look-ups of 4 bits: pixels of 1 bit → dense 100 → act of 16 values → dense 10";
+    "for 100 look-ups of 4 bits: pixels of 1 bit → dense 100 → act of 4 values → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
     super::lookup::of_look_ups(NAME, width.of(100))

@@ -157,10 +157,10 @@ fn pixels_of_one_bit() -> Layer {
     }
 }
 
-/// Sixteen values, symmetric about 0 as those of a sine are.
-fn four_bits() -> Layer {
+/// Four values, symmetric about 0 as those of a sine are.
+fn two_bits() -> Layer {
     Layer::Quantise {
-        levels: 16,
+        levels: 4,
         low: -1.0,
         high: 1.0,
     }
