@@ -1,6 +1,6 @@
 //! A network for one image at a time: 600 look-ups with 16 boxes on half the torus.
 //!
-//! Pixels are black or white, and each of 600 sums reads any of them with a weight of -1, 0 or 1. With a sine behind it, a
+//! Pixels are black or white, and each of 600 sums reads any of them with a weight from -3 to 3. With a sine behind it, a
 //! sum may be as large as it likes: the sine repeats with the opposite sign after half a turn, as a look-up does, so 16
 //! boxes hold it. With any other activation the sum itself must take 16 values, and keeps 15 pixels. What comes out is one
 //! of 4 values. More would cost nothing here, but the dense layer behind: nobody looks up its sums, so that nothing limits
