@@ -68,7 +68,8 @@ pub struct Power<T: Weight> {
     /// Values of one channel; value `i` belongs to channel `i / positions`.
     pub positions: usize,
     /// Root mean square of each channel's values `y` over the training images, known where a batch
-    /// norm came before (empty where none did). In real units, whatever the weights are.
+    /// norm came before (empty where none did, shorter where a skip connection brings channels of
+    /// its own). In real units, whatever the weights are.
     pub typical: Vec<f64>,
 }
 

@@ -54,6 +54,14 @@ pub enum LookupError {
         /// Index in the network.
         layer: usize,
     },
+    /// A sum of what a layer made and what was there before it.
+    #[error(
+        "layer {layer} begins a skip connection, and look-ups know none: evaluate the network under `ckks` or `bfv`"
+    )]
+    Skip {
+        /// Index in the network.
+        layer: usize,
+    },
     /// Weights that are no whole multiples of a step.
     #[error(
         "the weights of filter {row} of `{node}` are not whole multiples of one step up to {most}: train with `weight_levels` in the recipe"
@@ -175,6 +183,7 @@ impl Walk {
                     None => return Err(LookupError::NotRounded { layer: index }),
                 }
             }
+            Layer::Skip | Layer::Add => return Err(LookupError::Skip { layer: index }),
             Layer::Activation(nonlinearity) => {
                 self.needs_stage(index)?;
                 self.steps.push(match nonlinearity {

@@ -6,16 +6,19 @@
 //! 3. An activation `a_d z^d + …` is written as `a_d (y^d + Σ b_k y^k) + c` with `y = z + s`: `s`
 //!    goes into the bias of the stage before, `a_d` and `c` into the affine map after.
 //! 4. A stage is emitted as tiles: one matrix, applied at every position.
+//! 5. What a skip connection carries goes through the layers between as values of its own ([`skip`]).
 //!
 //! Nothing is approximated: the graph computes what the network computes, up to rounding of `f64`.
 
+mod skip;
 pub(crate) mod stage;
 
-use approx::Polynomial;
+use approx::{Activation, Polynomial};
 use cryptodl_network::{Artifact, BATCH_NORM_EPSILON, Layer, Nonlinearity, Shape, Tensor};
 use thiserror::Error;
 
 use crate::graph::{Function, Graph, Node, Operation, Power, Rounding};
+use skip::{Carried, Crossing};
 use stage::{Affine, Pool, Stage};
 
 /// Why a network cannot be lowered.
@@ -48,6 +51,14 @@ pub enum LowerError {
         /// The highest of their degrees.
         degree: usize,
     },
+    /// A skip connection past something that cannot carry it.
+    #[error("the skip connection cannot pass layer {layer}: {reason}")]
+    Skip {
+        /// Index in the network.
+        layer: usize,
+        /// What is in its way.
+        reason: &'static str,
+    },
     /// A tensor the network needs is not in the artifact.
     #[error("the artifact has no tensor `{name}`: train the network again")]
     MissingTensor {
@@ -71,11 +82,13 @@ pub fn lower(artifact: &Artifact) -> Result<Graph<f64>, LowerError> {
         stage: None,
         distribution: None,
         opened: 0,
+        carried: None,
+        joined: None,
     };
     for (index, (layer, &shape)) in network.layers.iter().zip(&shapes).enumerate() {
         lowering.layer(index, layer, shape, artifact)?;
     }
-    let nodes = lowering.finish(network.layers.len());
+    let nodes = lowering.finish(network.layers.len())?;
     let classes = shapes.last().map_or(network.input.len(), Shape::len);
     Ok(Graph {
         inputs: network.input.len(),
@@ -101,6 +114,10 @@ struct Lowering {
     distribution: Option<Affine>,
     /// Index of the layer that `stage` began with.
     opened: usize,
+    /// What a skip connection carries past the layers in hand.
+    carried: Option<Carried>,
+    /// What has ended and is added to the outputs of `stage`, times a factor for each channel.
+    joined: Option<(Carried, Vec<f64>)>,
 }
 
 impl Lowering {
@@ -118,23 +135,22 @@ impl Lowering {
                 let (weight, bias) = parameters(artifact, index)?;
                 self.open(index, *padding, |input| {
                     Stage::convolution(weight, bias, input, after, *stride, *padding)
-                });
+                })?;
             }
             Layer::Dense { .. } => {
                 let (weight, bias) = parameters(artifact, index)?;
-                self.open(index, 0, |input| Stage::dense(weight, bias, input, after));
+                self.open(index, 0, |input| Stage::dense(weight, bias, input, after))?;
             }
             Layer::BatchNorm => {
                 let fold = batch_norm(artifact, index)?;
-                match &mut self.stage {
-                    Some(stage) => {
-                        stage.then(&fold);
-                        self.distribution = Some(Affine {
-                            scale: values(artifact, index, "gamma")?,
-                            shift: values(artifact, index, "beta")?,
-                        });
-                    }
-                    None => self.affine.then(&fold),
+                if self.stage.is_some() {
+                    self.then(&fold);
+                    self.distribution = Some(Affine {
+                        scale: values(artifact, index, "gamma")?,
+                        shift: values(artifact, index, "beta")?,
+                    });
+                } else {
+                    self.affine.then(&fold);
                 }
             }
             Layer::MeanPool { kernel, stride } => {
@@ -142,34 +158,54 @@ impl Lowering {
                     kernel: *kernel,
                     stride: *stride,
                 };
+                if self.joined.is_some() {
+                    // a sum is pooled after it was made
+                    self.emit_stage(Crossing::Nothing)?;
+                }
                 if let Some(stage) = &mut self.stage {
                     stage.then_pool(pool, after);
                     self.distribution = None;
                 } else {
-                    self.close_pool(index);
+                    self.close_pool(index)?;
                     self.pool = Some(pool);
                 }
             }
             Layer::Activation(nonlinearity) => self.activation(index, nonlinearity)?,
             Layer::Quantise { levels, low, high } => {
                 let (levels, low, high) = (*levels as usize, *low, *high);
-                self.ensure_stage(index);
-                self.emit_stage();
+                self.ensure_stage(index)?;
+                self.emit_stage(Crossing::Nothing)?;
                 let rounding = Rounding { levels, low, high };
                 self.push(index, Operation::Function(Function::Rounding(rounding)));
+            }
+            Layer::Skip => {
+                self.emit_stage(Crossing::Nothing)?;
+                self.close_pool(index)?;
+                self.carried = Some(Carried::new(self.shape, &self.affine));
+            }
+            Layer::Add => {
+                self.ensure_stage(index)?;
+                let carried = self.carried.take();
+                self.joined = carried.map(|carried| (carried, vec![1.0; after.channels]));
+                self.distribution = None;
             }
         }
         Ok(())
     }
 
     /// Opens a new linear stage on the shape that the layers see.
-    fn open(&mut self, index: usize, padding: usize, make: impl FnOnce(Shape) -> Stage) {
-        self.emit_stage();
+    fn open(
+        &mut self,
+        index: usize,
+        padding: usize,
+        make: impl FnOnce(Shape) -> Stage,
+    ) -> Result<(), LowerError> {
+        self.emit_stage(Crossing::Nothing)?;
         if self
             .pool
             .is_some_and(|pool| !pool.merges(self.shape, padding))
         {
-            self.close_pool(index);
+            self.close_pool(index)?;
         }
         let input = self.pool.map_or(self.shape, |pool| pool.output(self.shape));
         let mut stage = make(input);
@@ -177,6 +213,7 @@ impl Lowering {
             stage.after_pool(pool, self.shape);
         }
         self.begin(index, stage);
+        Ok(())
     }
 
     fn begin(&mut self, index: usize, stage: Stage) {
@@ -184,42 +221,71 @@ impl Lowering {
     }
 
     /// Emits a waiting mean pooling as a linear layer of its own.
-    fn close_pool(&mut self, index: usize) {
+    fn close_pool(&mut self, index: usize) -> Result<(), LowerError> {
         if let Some(pool) = self.pool.take() {
             let mut stage = Stage::identity(self.shape);
             stage.then_pool(pool, pool.output(self.shape));
             self.begin(index, stage);
-            self.emit_stage();
+            self.emit_stage(Crossing::Nothing)?;
         }
+        Ok(())
     }
 
-    fn emit_stage(&mut self) {
+    /// Ends the open stage, in front of what a skip connection crosses next.
+    fn emit_stage(&mut self, crossing: Crossing) -> Result<(), LowerError> {
         self.distribution = None;
         if let Some(stage) = self.stage.take() {
-            self.nodes.push(Node {
-                name: format!("layers.{}", self.opened),
-                operation: Operation::Linear(stage.emit(&self.affine)),
-            });
+            let mut linear = stage.emit(&self.affine);
+            if let Some((carried, factors)) = self.joined.take() {
+                carried.join(&mut linear, &factors, &mut self.nodes);
+            }
+            if let Some(carried) = &mut self.carried {
+                let (layer, index) = (self.opened, self.nodes.len());
+                carried
+                    .pass(&mut linear, crossing, index, &mut self.nodes)
+                    .map_err(|reason| LowerError::Skip { layer, reason })?;
+            }
+            self.push(self.opened, Operation::Linear(linear));
             self.shape = stage.output;
             self.affine = Affine::identity(self.shape.channels);
+        }
+        Ok(())
+    }
+
+    /// Appends a channel-wise affine map to the open stage.
+    fn then(&mut self, next: &Affine) {
+        if let Some(stage) = &mut self.stage {
+            stage.then(next);
+        }
+        if let Some((_, factors)) = &mut self.joined {
+            let pairs = factors.iter_mut().zip(&next.scale);
+            pairs.for_each(|(factor, scale)| *factor *= scale);
         }
     }
 
     /// Makes sure that a stage is open, so that what follows sees the values that the layers see.
-    fn ensure_stage(&mut self, index: usize) {
+    fn ensure_stage(&mut self, index: usize) -> Result<(), LowerError> {
         if self.stage.is_none() {
-            self.close_pool(index);
+            self.close_pool(index)?;
             self.begin(index, Stage::identity(self.shape));
         }
+        Ok(())
     }
 
     fn activation(&mut self, index: usize, nonlinearity: &Nonlinearity) -> Result<(), LowerError> {
-        self.ensure_stage(index);
-        let stage = self.stage.as_mut().expect("opened above");
-        let channels = stage.output.channels;
+        self.ensure_stage(index)?;
+        let output = self.stage.as_ref().expect("opened above").output;
+        let channels = output.channels;
         let polynomials = match nonlinearity {
             Nonlinearity::Exact(activation) => {
-                self.emit_stage();
+                if self.carried.is_some() && *activation != Activation::Relu {
+                    let reason = "of the activations themselves, it passes ReLU alone";
+                    return Err(LowerError::Skip {
+                        layer: index,
+                        reason,
+                    });
+                }
+                self.emit_stage(Crossing::Relu)?;
                 self.push(index, Operation::Function(Function::Exact(*activation)));
                 return Ok(());
             }
@@ -235,7 +301,7 @@ impl Lowering {
         match polynomials.iter().map(Polynomial::degree).max() {
             None | Some(0) => return Err(LowerError::ConstantActivation { layer: index }),
             Some(1) => {
-                stage.then(&Affine {
+                self.then(&Affine {
                     scale: each(&|p| p.to_monomial()[1]),
                     shift: each(&|p| p.to_monomial()[0]),
                 });
@@ -249,7 +315,7 @@ impl Lowering {
                     .collect::<Option<_>>()
                     .ok_or(LowerError::Leading { layer: index })?;
                 let part = |value: fn(&Monic) -> f64| monics.iter().map(value).collect::<Vec<_>>();
-                stage.then(&Affine {
+                self.then(&Affine {
                     scale: vec![1.0; channels],
                     shift: part(|monic| monic.shift),
                 });
@@ -259,13 +325,20 @@ impl Lowering {
                         .map(|((deviation, mean), monic)| deviation.hypot(mean + monic.shift))
                         .collect()
                 });
+                let mut lower: Vec<Vec<f64>> =
+                    monics.iter().map(|monic| monic.lower.clone()).collect();
+                let crossing = Crossing::Power(degree);
+                if let Some(carried) = &self.carried {
+                    let channels = channels + crossing.copies() * carried.channels();
+                    lower.resize(channels, vec![0.0; degree - 2]);
+                }
                 let power = Power {
                     degree,
-                    lower: monics.iter().map(|monic| monic.lower.clone()).collect(),
-                    positions: stage.output.height * stage.output.width,
+                    lower,
+                    positions: output.height * output.width,
                     typical,
                 };
-                self.emit_stage();
+                self.emit_stage(crossing)?;
                 self.affine = Affine {
                     scale: part(|monic| monic.factor),
                     shift: part(|monic| monic.constant),
@@ -280,8 +353,15 @@ impl Lowering {
                         degree,
                     });
                 };
+                if self.carried.is_some() {
+                    let reason = "it passes polynomials of degree 4 at most";
+                    return Err(LowerError::Skip {
+                        layer: index,
+                        reason,
+                    });
+                }
                 let function = Function::Polynomial(polynomial.clone());
-                self.emit_stage();
+                self.emit_stage(Crossing::Nothing)?;
                 self.push(index, Operation::Function(function));
             }
         }
@@ -295,13 +375,13 @@ impl Lowering {
         });
     }
 
-    fn finish(mut self, layers: usize) -> Vec<Node<f64>> {
-        self.close_pool(layers);
+    fn finish(mut self, layers: usize) -> Result<Vec<Node<f64>>, LowerError> {
+        self.close_pool(layers)?;
         if self.stage.is_none() && !self.affine.is_identity() {
             self.begin(layers, Stage::identity(self.shape));
         }
-        self.emit_stage();
-        self.nodes
+        self.emit_stage(Crossing::Nothing)?;
+        Ok(self.nodes)
     }
 }
 

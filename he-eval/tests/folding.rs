@@ -1,187 +1,15 @@
 //! Folding must not change what a network computes.
 
+mod blocks;
 mod common;
+mod straight;
 
 use approx::Activation;
+use blocks::{block, residual};
 use common::{artifact, network, pixels, polynomial};
-use cryptodl_he_eval::{
-    graph::{Function, Graph, Operation, PADDING},
-    lower,
-};
-use cryptodl_network::{
-    Artifact, BATCH_NORM_EPSILON, Layer, Network, Nonlinearity, Normalisation, Shape,
-};
-
-/// The network layer by layer, straight from the definitions.
-fn reference(artifact: &Artifact, image: &[u8]) -> Vec<f64> {
-    let network = &artifact.network;
-    let mut shape = network.input;
-    let area = shape.height * shape.width;
-    let mut x: Vec<f64> = image
-        .iter()
-        .enumerate()
-        .map(|(i, &p)| {
-            let Normalisation {
-                mean, deviation, ..
-            } = &network.normalisation;
-            (f64::from(p) / 255.0 - f64::from(mean[i / area])) / f64::from(deviation[i / area])
-        })
-        .collect();
-    for (index, (layer, after)) in network
-        .layers
-        .iter()
-        .zip(network.shapes().unwrap())
-        .enumerate()
-    {
-        let tensor = |name: &str| &artifact.tensor(&format!("layers.{index}.{name}")).data;
-        x = match layer {
-            Layer::Convolution {
-                kernel,
-                stride,
-                padding,
-                ..
-            } => convolution(
-                &x,
-                (shape, after),
-                (tensor("weight"), tensor("bias")),
-                (*kernel, *stride, *padding),
-            ),
-            Layer::Dense { outputs } => (0..*outputs)
-                .map(|o| {
-                    let row = &tensor("weight")[o * x.len()..(o + 1) * x.len()];
-                    let sum: f64 = row.iter().zip(&x).map(|(&w, v)| f64::from(w) * v).sum();
-                    sum + f64::from(tensor("bias")[o])
-                })
-                .collect(),
-            Layer::BatchNorm => {
-                let positions = shape.height * shape.width;
-                let at = |name: &str, i: usize| f64::from(tensor(name)[i / positions]);
-                x.iter()
-                    .enumerate()
-                    .map(|(i, v)| {
-                        let spread = (at("variance", i) + BATCH_NORM_EPSILON).sqrt();
-                        at("gamma", i) * (v - at("mean", i)) / spread + at("beta", i)
-                    })
-                    .collect()
-            }
-            Layer::MeanPool { kernel, stride } => mean_pool(&x, shape, after, *kernel, *stride),
-            Layer::Activation(Nonlinearity::Exact(activation)) => {
-                x.iter().map(|&v| activation.value(v)).collect()
-            }
-            Layer::Activation(Nonlinearity::Polynomial { polynomial, .. }) => {
-                x.iter().map(|&v| polynomial.eval(v)).collect()
-            }
-            Layer::Activation(Nonlinearity::Channels { polynomials, .. }) => {
-                let positions = shape.height * shape.width;
-                let own = |i: usize| &polynomials[i / positions];
-                x.iter().enumerate().map(|(i, &v)| own(i).eval(v)).collect()
-            }
-            Layer::Quantise { levels, low, high } => {
-                let step = (high - low) / f64::from(levels - 1);
-                let round = |v: f64| low + step * ((v.clamp(*low, *high) - low) / step).round();
-                x.iter().map(|&v| round(v)).collect()
-            }
-        };
-        shape = after;
-    }
-    x
-}
-
-fn convolution(
-    x: &[f64],
-    (before, after): (Shape, Shape),
-    (weight, bias): (&[f32], &[f32]),
-    (kernel, stride, padding): (usize, usize, usize),
-) -> Vec<f64> {
-    let mut out = Vec::new();
-    for o in 0..after.channels {
-        for oy in 0..after.height {
-            for ox in 0..after.width {
-                let mut sum = f64::from(bias[o]);
-                for c in 0..before.channels {
-                    for ky in 0..kernel {
-                        for kx in 0..kernel {
-                            let (y, x0) = (oy * stride + ky, ox * stride + kx);
-                            let inside = |v: usize, size: usize| v >= padding && v < size + padding;
-                            if inside(y, before.height) && inside(x0, before.width) {
-                                let at = (c * before.height + y - padding) * before.width;
-                                let w =
-                                    weight[((o * before.channels + c) * kernel + ky) * kernel + kx];
-                                sum += f64::from(w) * x[at + x0 - padding];
-                            }
-                        }
-                    }
-                }
-                out.push(sum);
-            }
-        }
-    }
-    out
-}
-
-fn mean_pool(x: &[f64], before: Shape, after: Shape, kernel: usize, stride: usize) -> Vec<f64> {
-    let mut out = Vec::new();
-    for c in 0..after.channels {
-        for oy in 0..after.height {
-            for ox in 0..after.width {
-                let mut sum = 0.0;
-                for dy in 0..kernel {
-                    for dx in 0..kernel {
-                        let row = c * before.height + oy * stride + dy;
-                        sum += x[row * before.width + ox * stride + dx];
-                    }
-                }
-                out.push(sum / (kernel * kernel) as f64);
-            }
-        }
-    }
-    out
-}
-
-/// The folded graph on one image, straight from its definition.
-fn folded(graph: &Graph<f64>, image: &[u8]) -> Vec<f64> {
-    let mut x: Vec<f64> = image.iter().map(|&p| f64::from(graph.encode(p))).collect();
-    for node in &graph.nodes {
-        x = match &node.operation {
-            Operation::Linear(linear) => {
-                let mut out = linear.bias.clone();
-                for tile in &linear.tiles {
-                    for (row, &o) in tile.outputs.iter().enumerate() {
-                        for (w, &i) in linear.matrices[tile.matrix]
-                            .row(row)
-                            .iter()
-                            .zip(&tile.inputs)
-                        {
-                            out[o as usize] += if i == PADDING { 0.0 } else { w * x[i as usize] };
-                        }
-                    }
-                }
-                out
-            }
-            Operation::Power(power) => x
-                .iter()
-                .enumerate()
-                .map(|(i, &y)| {
-                    let lower = &power.lower[i / power.positions];
-                    let terms = lower.iter().enumerate();
-                    y.powi(power.degree as i32)
-                        + terms.map(|(k, b)| b * y.powi(k as i32 + 1)).sum::<f64>()
-                })
-                .collect(),
-            Operation::Function(Function::Exact(activation)) => {
-                x.iter().map(|&v| activation.value(v)).collect()
-            }
-            Operation::Function(Function::Polynomial(polynomial)) => {
-                x.iter().map(|&v| polynomial.eval(v)).collect()
-            }
-            Operation::Function(Function::Rounding(rounding)) => {
-                x.iter().map(|&v| rounding.value(v)).collect()
-            }
-            Operation::Function(Function::Tables(_)) => unreachable!("for integer graphs only"),
-        };
-    }
-    x
-}
+use cryptodl_he_eval::lower;
+use cryptodl_network::{Artifact, Layer, Network, Nonlinearity};
+use straight::{folded, reference};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn networks() -> Vec<(&'static str, Network)> {
@@ -330,7 +158,7 @@ fn networks() -> Vec<(&'static str, Network)> {
 
 #[test]
 fn folding_changes_nothing() {
-    for (name, network) in networks() {
+    for (name, network) in networks().into_iter().chain(residual_networks()) {
         let artifact = artifact(network, 1);
         let graph = lower(&artifact).unwrap_or_else(|e| panic!("{name}: {e}"));
         for image in pixels(&artifact.network, 5, 2).chunks(artifact.network.input.len()) {
@@ -343,6 +171,177 @@ fn folding_changes_nothing() {
                 assert!((a - b).abs() < 1e-9 * size, "{name}: {a} is not {b}");
             }
         }
+    }
+}
+
+/// Skip connections past everything that they can pass.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn residual_networks() -> Vec<(&'static str, Network)> {
+    let conv = |out_channels| Layer::Convolution {
+        out_channels,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+    };
+    let pool = || Layer::MeanPool {
+        kernel: 2,
+        stride: 2,
+    };
+    let dense = |outputs| Layer::Dense { outputs };
+    let quadratic = || polynomial(&[0.7, 1.9, 0.8]);
+    let relu = || Layer::Activation(Nonlinearity::Exact(Activation::Relu));
+    let twice = |activation: &Layer| [block(activation), block(activation)].concat();
+    let powers: [(&str, Layer); 5] = [
+        ("linear", polynomial(&[0.2, 1.5])),
+        ("quadratic", quadratic()),
+        ("cubic", polynomial(&[0.2, 1.5, 0.1, -0.3])),
+        ("quartic", polynomial(&[0.7, 1.9, 0.8, 0.2, -0.1])),
+        ("relu", relu()),
+    ];
+    let mut networks = Vec::new();
+    for (name, activation) in powers {
+        networks.push((name, residual(&activation, block(&activation))));
+        networks.push((name, residual(&activation, twice(&activation))));
+    }
+    networks.extend([
+        ("nothing to pass", residual(&quadratic(), Vec::new())),
+        (
+            "a linear layer to pass",
+            residual(&quadratic(), vec![conv(3)]),
+        ),
+        (
+            "from the image itself, past a pool behind it",
+            network(
+                1,
+                vec![
+                    Layer::Skip,
+                    conv(3),
+                    quadratic(),
+                    conv(1),
+                    Layer::Add,
+                    pool(),
+                    dense(3),
+                ],
+            ),
+        ),
+        (
+            "from a pool to an activation, batch norm first",
+            network(
+                2,
+                vec![
+                    conv(2),
+                    quadratic(),
+                    pool(),
+                    Layer::Skip,
+                    Layer::BatchNorm,
+                    conv(2),
+                    quadratic(),
+                    Layer::Add,
+                    quadratic(),
+                    dense(3),
+                ],
+            ),
+        ),
+        (
+            "from a linear layer, with dense ones between, to the end",
+            network(
+                1,
+                vec![
+                    dense(4),
+                    Layer::Skip,
+                    dense(5),
+                    Layer::BatchNorm,
+                    quadratic(),
+                    dense(4),
+                    Layer::Add,
+                ],
+            ),
+        ),
+        (
+            "one behind the other",
+            network(
+                1,
+                vec![
+                    dense(4),
+                    quadratic(),
+                    Layer::Skip,
+                    dense(4),
+                    quadratic(),
+                    dense(4),
+                    Layer::Add,
+                    Layer::Skip,
+                    dense(4),
+                    Layer::BatchNorm,
+                    quadratic(),
+                    dense(4),
+                    Layer::Add,
+                    dense(3),
+                ],
+            ),
+        ),
+    ]);
+    networks
+}
+
+#[test]
+fn a_skip_connection_costs_two_products_a_value_and_no_layer() {
+    let activation = polynomial(&[0.7, 1.9, 0.8]);
+    let network = residual(&activation, block(&activation));
+    let graph = lower(&artifact(network.clone(), 1)).unwrap();
+    assert_eq!((graph.depth(), graph.linears().count()), (3, 4));
+    // 32 values, then 48 and twice the 32 that are carried, then 32
+    assert_eq!(graph.ciphertext_products(), 32 + 48 + 64 + 32);
+    assert_eq!(graph.ciphertext_products(), network.activation_outputs());
+}
+
+#[test]
+fn weights_of_skip_connections_are_no_larger_than_those_beside_them() {
+    let activation = polynomial(&[0.7, 1.9, 0.8]);
+    let graph = lower(&artifact(residual(&activation, block(&activation)), 1)).unwrap();
+    let peaks: Vec<Vec<f64>> = graph
+        .linears()
+        .map(|linear| {
+            let matrices = linear.matrices.iter();
+            let peak = |data: &[f64]| data.iter().fold(0.0, |peak: f64, w| peak.max(w.abs()));
+            matrices.map(|matrix| peak(&matrix.data)).collect()
+        })
+        .collect();
+    // the second layer carries values in rows of their own, the third adds them in columns
+    let [own, carried] = peaks[1][..] else {
+        panic!("{peaks:?}")
+    };
+    assert!((own - carried).abs() < 1e-12, "{peaks:?}");
+    let third = graph.linears().nth(2).unwrap().matrices[0].row(0).to_vec();
+    let (own, added) = third.split_at(third.len() - 4);
+    let peak = own.iter().fold(0.0, |peak: f64, w| peak.max(w.abs()));
+    assert!(
+        peak > 0.0 && added.iter().all(|w| w.abs() < peak * 2.0),
+        "{third:?}"
+    );
+}
+
+#[test]
+fn what_a_skip_connection_cannot_pass_is_named() {
+    let tanh = Layer::Activation(Nonlinearity::Exact(Activation::Tanh));
+    let quintic = polynomial(&[0.2, 1.5, 0.1, -0.3, 0.05, 0.1]);
+    let quadratic = polynomial(&[0.7, 1.9, 0.8]);
+    let convolution = |kernel, padding| Layer::Convolution {
+        out_channels: 2,
+        kernel,
+        stride: 1,
+        padding,
+    };
+    let wider = vec![convolution(2, 1), quadratic.clone(), convolution(2, 0)];
+    for (network, layer, words) in [
+        (residual(&tanh, block(&tanh)), 6, "ReLU"),
+        (residual(&quintic, block(&quintic)), 6, "degree 4"),
+        (residual(&quadratic, wider), 4, "height or width"),
+    ] {
+        let error = lower(&artifact(network, 1)).unwrap_err().to_string();
+        assert!(
+            error.contains(words) && error.contains(&format!("layer {layer}")),
+            "{error}"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every scheme computes what the clear integers compute.
 
+mod blocks;
 mod common;
 mod small;
 
@@ -112,6 +113,34 @@ fn every_scheme_agrees_with_the_same_weights_in_the_clear_for_every_degree() {
                     assert!(measured.noise_bits_left.is_none_or(|bits| bits > 0.0));
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn every_batched_scheme_agrees_on_residual_networks() {
+    for coefficients in &degrees()[1..] {
+        let activation = polynomial(coefficients);
+        let network = blocks::residual(&activation, blocks::block(&activation));
+        let artifact = artifact(network, 5);
+        for scheme in ["clear-integer", "bfv", "ckks"] {
+            // integers of three powers of a higher degree need more than 255 bits
+            if scheme != "ckks" && coefficients.len() > 3 {
+                continue;
+            }
+            let measured = run(scheme, &artifact, 40, &toy());
+            if measured.agreement.is_some() {
+                let what = format!("{scheme}, degree {}", coefficients.len() - 1);
+                assert_agrees(&measured, &what);
+            }
+            let Some(predicted) = measured.predicted_precision_bits else {
+                continue;
+            };
+            let bits = measured.precision_bits.unwrap();
+            assert!(
+                (bits - predicted).abs() <= 2.0,
+                "{scheme}: {bits} bits, {predicted} predicted"
+            );
         }
     }
 }

@@ -85,8 +85,9 @@ impl Integers {
                     Some(folded) if open => folded.behind.push(position(index, "gamma")),
                     _ => before.push(position(index, "gamma")),
                 },
-                // The same factor for every weight of a layer changes its step and no integer.
-                Layer::MeanPool { .. } => {}
+                // The same factor for every weight of a layer changes its step and no integer; skip connections are
+                // refused before.
+                Layer::MeanPool { .. } | Layer::Skip | Layer::Add => {}
                 Layer::Activation(nonlinearity) if linear(nonlinearity) => {}
                 Layer::Activation(_) | Layer::Quantise { .. } => {
                     (columns, before) = (vec![1.0; shapes[index].channels], Vec::new());

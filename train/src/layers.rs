@@ -69,6 +69,8 @@ pub(crate) enum Module {
         low: f64,
         high: f64,
     },
+    Skip,
+    Add,
 }
 
 /// Windows on an image.
@@ -94,6 +96,8 @@ pub(crate) struct Running<'a> {
     pub watch: Option<&'a mut dyn FnMut(&Tensor<2>)>,
     /// Constants added to the filters of linear layers, by the positions of their weights; may be empty.
     pub changes: &'a [Option<Tensor<2>>],
+    /// What a skip connection carries.
+    carried: Option<Tensor<2>>,
     pub excess: Option<Tensor<1>>,
     pub statistics: Vec<(usize, Tensor<2>)>,
 }
@@ -112,6 +116,7 @@ impl<'a> Running<'a> {
             blend: None,
             watch: None,
             changes: &[],
+            carried: None,
             excess: None,
             statistics: Vec::new(),
         }
@@ -199,6 +204,14 @@ impl<'a> Running<'a> {
             },
             Module::Activation(nonlinear) => self.activate(x, nonlinear),
             Module::Quantise { levels, low, high } => rounded(x, *levels, *low, *high),
+            Module::Skip => {
+                self.carried = Some(x.clone());
+                x
+            }
+            Module::Add => match self.carried.take() {
+                Some(carried) => x + carried,
+                None => x,
+            },
         }
     }
 

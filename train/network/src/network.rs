@@ -89,7 +89,7 @@ impl std::fmt::Display for Shape {
     }
 }
 
-/// One step of a sequential network.
+/// One step of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
@@ -132,6 +132,11 @@ pub enum Layer {
         /// The highest value.
         high: f64,
     },
+    /// Where a skip connection begins: the values here are added again at the next [`Layer::Add`], which is what makes
+    /// the layers between a residual block (He et al. 2016, arXiv 1512.03385). One ends before the next begins.
+    Skip,
+    /// Where it ends: what the layers since [`Layer::Skip`] made, of the same shape, plus what was there before them.
+    Add,
 }
 
 impl Layer {
@@ -143,6 +148,8 @@ impl Layer {
             Self::MeanPool { .. } => "mean pool",
             Self::Activation(_) => "activation",
             Self::Quantise { .. } => "quantise",
+            Self::Skip => "skip",
+            Self::Add => "add",
         }
     }
 
@@ -188,7 +195,7 @@ impl Layer {
                 nonlinearity.check(input.channels)?;
                 input
             }
-            Self::BatchNorm => input,
+            Self::BatchNorm | Self::Skip | Self::Add => input,
         };
         if output.is_empty() || output.len() > MAX_VALUES {
             return Err("the output would be empty or too large");
@@ -221,8 +228,32 @@ impl Layer {
             Self::BatchNorm => ["gamma", "beta", "mean", "variance"]
                 .map(|name| (name, vec![input.channels]))
                 .to_vec(),
-            Self::MeanPool { .. } | Self::Activation(_) | Self::Quantise { .. } => Vec::new(),
+            Self::MeanPool { .. }
+            | Self::Activation(_)
+            | Self::Quantise { .. }
+            | Self::Skip
+            | Self::Add => Vec::new(),
         }
+    }
+}
+
+/// Begins or ends a skip connection, or says why that cannot be.
+fn skips(layer: &Layer, input: Shape, carried: &mut Option<Shape>) -> Result<(), &'static str> {
+    match layer {
+        Layer::Skip if carried.is_some() => Err("the skip connection before has not ended"),
+        Layer::Skip => {
+            *carried = Some(input);
+            Ok(())
+        }
+        Layer::Add => match carried.take() {
+            Some(shape) if shape == input => Ok(()),
+            Some(_) => Err("what the skip connection carries has another shape"),
+            None => Err("no skip connection has begun"),
+        },
+        Layer::Quantise { .. } if carried.is_some() => {
+            Err("a skip connection cannot pass a layer that rounds")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -254,7 +285,7 @@ pub(crate) fn values(shape: &[usize]) -> usize {
         .fold(1, |product: usize, &side| product.saturating_mul(side))
 }
 
-/// A sequential network: what it reads, and its layers in order.
+/// A network: what it reads, and its layers in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
@@ -282,6 +313,8 @@ impl Network {
         }
         let mut input = self.input;
         let mut shapes = Vec::with_capacity(self.layers.len());
+        // What the skip connection that has begun carries.
+        let mut carried = None;
         for (index, layer) in self.layers.iter().enumerate() {
             let before = index.checked_sub(1).map(|before| &self.layers[before]);
             let rounded = matches!(layer, Layer::Quantise { .. });
@@ -289,7 +322,7 @@ impl Network {
                 Some(before) if rounded && !matches!(before, Layer::Activation(_)) => {
                     Err("it must be the first layer or stand right behind an activation")
                 }
-                _ => layer.output(input),
+                _ => skips(layer, input, &mut carried).and_then(|()| layer.output(input)),
             };
             input = output.map_err(|reason| NetworkError::Layer {
                 index,
@@ -298,6 +331,14 @@ impl Network {
                 reason,
             })?;
             shapes.push(input);
+        }
+        if carried.is_some() {
+            return Err(NetworkError::Layer {
+                index: self.layers.len() - 1,
+                layer: "the last",
+                input,
+                reason: "a skip connection begins before it and never ends",
+            });
         }
         Ok(shapes)
     }
@@ -382,14 +423,20 @@ impl Network {
     }
 
     /// How many values an activation is applied to for one image: what decides the cost of encrypted evaluation.
-    /// Zero for a network that [`Network::validate`] refuses.
+    /// A value that a skip connection carries past an activation counts as two, because two powers carry it, see
+    /// [`Layer::Skip`]. Zero for a network that [`Network::validate`] refuses.
     pub fn activation_outputs(&self) -> usize {
         let shapes = self.shapes().unwrap_or_default();
-        let layers = self.layers.iter().zip(shapes);
-        layers
-            .filter(|(layer, _)| matches!(layer, Layer::Activation(_)))
-            .map(|(_, shape)| shape.len())
-            .sum()
+        let (mut carried, mut count) = (0, 0);
+        for (layer, shape) in self.layers.iter().zip(shapes) {
+            match layer {
+                Layer::Skip => carried = 2 * shape.len(),
+                Layer::Add => carried = 0,
+                Layer::Activation(_) => count += shape.len() + carried,
+                _ => {}
+            }
+        }
+        count
     }
 
     /// Products of a value and a weight for one image, layer by layer as they stand here; pools and batch norms do not
@@ -407,7 +454,9 @@ impl Network {
                 Layer::BatchNorm
                 | Layer::MeanPool { .. }
                 | Layer::Activation(_)
-                | Layer::Quantise { .. } => 0,
+                | Layer::Quantise { .. }
+                | Layer::Skip
+                | Layer::Add => 0,
             })
             .sum()
     }

@@ -100,6 +100,8 @@ impl<'a> Builder<'a> {
             Layer::Quantise { levels, low, high } => {
                 self.modules.push(Module::Quantise { levels, low, high });
             }
+            Layer::Skip => self.modules.push(Module::Skip),
+            Layer::Add => self.modules.push(Module::Add),
             Layer::Activation(_) => {
                 let nonlinear = nonlinear.expect("given for every activation");
                 let fits = nonlinear.pointwise(None).is_some();

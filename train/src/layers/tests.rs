@@ -414,3 +414,53 @@ fn results_do_not_depend_on_the_number_of_threads() {
     };
     assert_eq!(run(1), run(3));
 }
+
+#[test]
+fn a_skip_connection_adds_what_was_there_before() {
+    let convolution = |out_channels| Layer::Convolution {
+        out_channels,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+    };
+    let inside = vec![
+        convolution(4),
+        Layer::BatchNorm,
+        Layer::Activation(polynomial(vec![1.2, 2.0, 1.0], false)),
+        convolution(3),
+    ];
+    let block = [vec![Layer::Skip], inside.clone(), vec![Layer::Add]].concat();
+    let weights_of = |layers: &[Layer], kernels| {
+        let model = Model::with(&network(layers.to_vec()), kernels, &Device::flex()).unwrap();
+        let weights = model.initial(1, &Device::flex());
+        (model, weights)
+    };
+    let input = random(BATCH, INPUT.len(), 5);
+    let boundary = Boundary {
+        at: 1.0,
+        weight: 0.0,
+        penalty: Penalty::Square,
+    };
+    // Random first weights are numbered, and a layer more shifts no number: both networks have the same ones.
+    let [with, without] = [&block, &inside].map(|layers| {
+        let (model, weights) = weights_of(layers, Kernels::Fused);
+        differentiate(
+            |weights, input| model.train(weights, &[], input, boundary, None).logits,
+            &weights,
+            &input,
+        )
+    });
+    let sum = with[0].clone() - without[0].clone();
+    all_agree(&[sum], std::slice::from_ref(&input), "the values");
+    let [stock, fused] = [Kernels::Stock, Kernels::Fused].map(|kernels| {
+        let (model, weights) = weights_of(&block, kernels);
+        let mut found = differentiate(
+            |weights, input| model.train(weights, &[], input, boundary, None).logits,
+            &weights,
+            &input,
+        );
+        found.push(model.infer(&weights, input.clone()));
+        found
+    });
+    all_agree(&fused, &stock, "fused and stock");
+}

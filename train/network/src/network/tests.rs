@@ -200,3 +200,47 @@ fn channels_have_polynomials_that_are_alike() {
         );
     }
 }
+
+#[test]
+fn skip_connections_end_where_the_shape_is_that_of_their_beginning() {
+    let dense = |outputs| Layer::Dense { outputs };
+    let relu = || Layer::Activation(Nonlinearity::Exact(Activation::Relu));
+    let good = network(vec![
+        dense(4),
+        relu(),
+        Layer::Skip,
+        dense(6),
+        relu(),
+        dense(4),
+        Layer::Add,
+        dense(2),
+    ]);
+    good.validate().unwrap();
+    // What is carried past the second activation counts twice.
+    assert_eq!(good.activation_outputs(), 4 + 6 + 2 * 4);
+    let json = serde_json::to_string(&good).unwrap();
+    assert_eq!(serde_json::from_str::<Network>(&json).unwrap(), good);
+    let quantise = Layer::Quantise {
+        levels: 2,
+        low: 0.0,
+        high: 1.0,
+    };
+    for (layers, index, words) in [
+        (vec![Layer::Add], 0, "no skip connection has begun"),
+        (vec![Layer::Skip, Layer::Skip], 1, "has not ended"),
+        (vec![Layer::Skip, dense(4)], 1, "never ends"),
+        (vec![Layer::Skip, dense(4), Layer::Add], 2, "another shape"),
+        (
+            vec![dense(4), Layer::Skip, relu(), quantise, Layer::Add],
+            3,
+            "rounds",
+        ),
+    ] {
+        let error = network(layers).validate().unwrap_err();
+        assert!(
+            matches!(error, NetworkError::Layer { index: at, .. } if at == index)
+                && error.to_string().contains(words),
+            "{error}"
+        );
+    }
+}

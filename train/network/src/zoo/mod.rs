@@ -11,6 +11,7 @@ mod lookup_tiny;
 mod paper_cifar;
 mod plain;
 mod pooled;
+mod residual;
 
 use crate::{Layer, Network, NetworkError, Nonlinearity};
 use approx::Activation;
@@ -68,6 +69,11 @@ const ENTRIES: &[Entry] = &[
         name: airbench::NAME,
         summary: airbench::SUMMARY,
         build: airbench::network,
+    },
+    Entry {
+        name: residual::NAME,
+        summary: residual::SUMMARY,
+        build: residual::network,
     },
 ];
 
