@@ -17,6 +17,7 @@ pub fn sweeps() -> &'static [(&'static str, &'static str)] {
         ("smooth", include_str!("../sweeps/smooth.toml")),
         ("fashion", include_str!("../sweeps/fashion.toml")),
         ("aids", include_str!("../sweeps/aids.toml")),
+        ("photographs", include_str!("../sweeps/photographs.toml")),
     ]
 }
 
