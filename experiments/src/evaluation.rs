@@ -245,8 +245,19 @@ pub fn models_in(folder: &Path) -> Result<Vec<Model>> {
     paths.iter().map(|path| Model::load(path)).collect()
 }
 
+/// Where shipped networks lie that take too long for `reproduce`, inside the folder of the others.
+const LARGER: &str = "larger";
+
+/// Every shipped network, those included that only run when they are named.
+pub fn all_model_paths(folder: &Path) -> Vec<PathBuf> {
+    let mut paths = model_paths(folder);
+    paths.extend(model_paths(&folder.join(LARGER)));
+    paths.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+    paths
+}
+
 /// The `.safetensors` files in a folder; none if there is no folder.
-pub fn model_paths(folder: &Path) -> Vec<PathBuf> {
+fn model_paths(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .into_iter()
         .flatten()

@@ -1,6 +1,6 @@
 //! `cryptodl list`: what there is to choose from.
 
-use crate::evaluation::model_paths;
+use crate::evaluation::all_model_paths;
 use crate::{plots, sweep};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -168,8 +168,7 @@ fn short(count: usize) -> String {
 }
 
 fn shipped(folder: &Path) -> Vec<(String, String)> {
-    let mut paths = model_paths(folder);
-    paths.sort();
+    let paths = all_model_paths(folder);
     let describe = |path: &PathBuf| {
         let name = path
             .file_stem()
