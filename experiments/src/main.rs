@@ -17,6 +17,7 @@ mod cli;
 mod commands;
 mod comparison;
 mod diagnosis;
+mod epochs;
 mod evaluation;
 mod fitting;
 mod growth;

@@ -128,6 +128,7 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
             fits::seeds(&rows.train),
             figure("variants"),
             aids::variants(&rows.train),
+            figure("epochs"),
             fits::training(&rows.train),
         ];
         section("Retraining", &command, &parts)?;

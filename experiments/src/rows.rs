@@ -61,7 +61,7 @@ impl FitRow {
 }
 
 /// One training of one network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainRow {
     pub run_id: String,
     pub network: String,
@@ -307,6 +307,8 @@ mod tests {
         assert_eq!(header_of(&FitRow::example()), FitRow::COLUMNS);
         assert_eq!(header_of(&TrainRow::example()), TrainRow::COLUMNS);
         assert_eq!(header_of(&EncryptedRow::default()), EncryptedRow::COLUMNS);
+        let epoch = crate::epochs::EpochRow::default();
+        assert_eq!(header_of(&epoch), crate::epochs::EpochRow::COLUMNS);
         let speed = crate::speed::SpeedRow::default();
         assert_eq!(header_of(&speed), crate::speed::SpeedRow::COLUMNS);
     }

@@ -1,6 +1,7 @@
 //! One training: a point of the grid in, an artifact and a row out.
 
 use crate::commands::data::Source;
+use crate::epochs::Journal;
 use crate::manifest;
 use crate::progress;
 use crate::records::{Record, Table};
@@ -202,18 +203,16 @@ impl TrainPoint {
         let network = self.network()?;
         let data = source.load(&self.dataset, run)?;
         let bar = progress::share_bar("training");
-        let trained = train(
-            &network,
-            data,
-            &self.filled_recipe(),
-            Some(checkpoint),
-            &mut Watch {
-                bar: &bar,
-                give_up: self.give_up,
-            },
-        );
+        let mut watch = Watch {
+            bar: &bar,
+            give_up: self.give_up,
+            journal: Journal::new(run.table()?, self.row(run.id())),
+        };
+        let recipe = self.filled_recipe();
+        let trained = train(&network, data, &recipe, Some(checkpoint), &mut watch);
         bar.finish_and_clear();
         let trained = trained?;
+        watch.journal.end()?;
         let mut artifact = trained.artifact;
         artifact.provenance.activation = self.stand_in.activation.name().to_string();
         if self.stand_in.method != EXACT {
@@ -322,10 +321,11 @@ pub fn recipe_from(file: Option<&Path>, pairs: &[String]) -> Result<Recipe> {
     knobs.try_into().context("the recipe cannot be read")
 }
 
-/// Shows training on a bar, and ends a hopeless one.
+/// Shows training on a bar, writes down each epoch, and ends a hopeless training.
 struct Watch<'a> {
     bar: &'a ProgressBar,
     give_up: Option<GiveUp>,
+    journal: Journal,
 }
 
 impl Observer for Watch<'_> {
@@ -344,6 +344,7 @@ impl Observer for Watch<'_> {
     }
 
     fn epoch(&mut self, report: &EpochReport) {
+        self.journal.note(report);
         let EpochReport {
             epoch,
             epochs,

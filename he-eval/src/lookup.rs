@@ -56,7 +56,7 @@ pub enum LookupError {
     },
     /// A sum of what a layer made and what was there before it.
     #[error(
-        "layer {layer} begins a skip connection, and look-ups know none: evaluate the network under `ckks` or `bfv`"
+        "layer {layer} begins a skip connection, and look-ups know none: take a network without"
     )]
     Skip {
         /// Index in the network.

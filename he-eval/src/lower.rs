@@ -70,7 +70,8 @@ pub enum LowerError {
 /// Folds a trained network into a graph of `f64` weights.
 ///
 /// # Errors
-/// When the network is inconsistent, a tensor is missing or an activation is constant.
+/// When the network is inconsistent, a tensor is missing, an activation is constant or a skip connection passes
+/// what cannot carry it.
 pub fn lower(artifact: &Artifact) -> Result<Graph<f64>, LowerError> {
     let network = &artifact.network;
     let shapes = network.shapes()?;
@@ -279,7 +280,7 @@ impl Lowering {
         let polynomials = match nonlinearity {
             Nonlinearity::Exact(activation) => {
                 if self.carried.is_some() && *activation != Activation::Relu {
-                    let reason = "of the activations themselves, it passes ReLU alone";
+                    let reason = "the only exact activation that it can pass is ReLU";
                     return Err(LowerError::Skip {
                         layer: index,
                         reason,
@@ -354,7 +355,7 @@ impl Lowering {
                     });
                 };
                 if self.carried.is_some() {
-                    let reason = "it passes polynomials of degree 4 at most";
+                    let reason = "it can pass polynomials of degree 4 at most";
                     return Err(LowerError::Skip {
                         layer: index,
                         reason,

@@ -4,6 +4,7 @@
 //! What is in a batch depends on the seed, the epoch and the image alone, so it is the same however the threads run.
 
 use crate::datasets::Images;
+use crate::mix::{self, Patch};
 use crate::random::Random;
 use crate::{Recipe, augment};
 use cryptodl_network::Normalisation;
@@ -21,12 +22,15 @@ pub(crate) struct Batch {
     pub values: Vec<f32>,
     /// Class of each image.
     pub labels: Vec<u8>,
+    /// What of each image comes from another one; none if images are whole.
+    pub patches: Vec<Patch>,
 }
 
 /// Purposes of random numbers, so that no two share a generator.
 const SPLIT: u64 = 1;
 const ORDER: u64 = 2;
 const MOVE: u64 = 3;
+const MIX: u64 = 5;
 
 /// Indices of training and of validation images: a random split that depends on the seed alone.
 pub(crate) fn split(images: usize, validation: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
@@ -73,9 +77,21 @@ pub(crate) fn epoch<'scope>(
                         values,
                     );
                 });
-            let labels = indices.iter().map(|index| images.labels[*index]).collect();
+            let labels: Vec<u8> = indices.iter().map(|index| images.labels[*index]).collect();
+            let mut batch = Batch {
+                values,
+                labels,
+                patches: Vec::new(),
+            };
+            if recipe.cutmix > 0.0 {
+                let Batch { values, labels, .. } = &mut batch;
+                let random = |position: usize| {
+                    Random::at([recipe.seed, MIX, epoch as u64, indices[position] as u64])
+                };
+                batch.patches = mix::mix(values, labels, images.shape, recipe.cutmix, random);
+            }
             // Training has stopped early: nobody wants the rest.
-            if sender.send(Batch { values, labels }).is_err() {
+            if sender.send(batch).is_err() {
                 break;
             }
         }
@@ -96,6 +112,7 @@ pub(crate) fn plain(images: &Images, indices: &[usize], normalisation: &Normalis
     Batch {
         values,
         labels: indices.iter().map(|index| images.labels[*index]).collect(),
+        patches: Vec::new(),
     }
 }
 

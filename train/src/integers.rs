@@ -49,12 +49,17 @@ struct Rounded {
 }
 
 impl Integers {
-    /// What the recipe asks for, or none.
-    pub(crate) fn new(model: &Model, recipe: &Recipe) -> Option<Self> {
+    /// What the recipe asks for, or none; the error is one sentence about a network that it cannot be done for.
+    pub(crate) fn new(model: &Model, recipe: &Recipe) -> Result<Option<Self>, String> {
         if recipe.evaluation_bits == 0 {
-            return None;
+            return Ok(None);
         }
         let network = model.network();
+        if network.layers.contains(&Layer::Skip) {
+            let sentence =
+                "evaluation_bits knows no skip connections: set it to 0 for this network";
+            return Err(sentence.to_owned());
+        }
         let position = |index: usize, name: &str| {
             let name = format!("layers.{index}.{name}");
             let found = model.parameters.iter().position(|p| p.name == name);
@@ -95,11 +100,11 @@ impl Integers {
                 }
             }
         }
-        Some(Self {
+        Ok(Some(Self {
             layers,
             largest: f64::from((1_u32 << (recipe.evaluation_bits - 1)) - 1),
             rise: recipe.rounding_rise,
-        })
+        }))
     }
 
     /// What is added to the filters of each linear layer after a `share` of all steps: by the positions of the weights.
@@ -204,7 +209,8 @@ fn linear(nonlinearity: &Nonlinearity) -> bool {
 /// row by row: to be compared with those of evaluation.
 ///
 /// # Errors
-/// [`TrainError::Tensor`] if a tensor does not fit the network, [`TrainError::Recipe`] for bits out of range.
+/// [`TrainError::Tensor`] if a tensor does not fit the network, [`TrainError::Recipe`] for bits out of range and for
+/// networks with skip connections.
 pub fn evaluation_weights(artifact: &Artifact, bits: u32) -> Result<Vec<Vec<i64>>, TrainError> {
     let device = Device::default();
     let model = Model::new(&artifact.network, &device)?;
@@ -216,7 +222,7 @@ pub fn evaluation_weights(artifact: &Artifact, bits: u32) -> Result<Vec<Vec<i64>
         ..Recipe::default()
     };
     recipe.check(usize::MAX).map_err(TrainError::Recipe)?;
-    let Some(integers) = Integers::new(&model, &recipe) else {
+    let Some(integers) = Integers::new(&model, &recipe).map_err(TrainError::Recipe)? else {
         return Ok(Vec::new());
     };
     let layers = integers.layers.iter();

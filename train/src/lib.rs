@@ -46,6 +46,7 @@ mod hermite;
 mod integers;
 mod kernels;
 mod layers;
+mod mix;
 mod model;
 mod nonlinearity;
 mod optimiser;

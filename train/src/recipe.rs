@@ -221,6 +221,11 @@ pub struct Recipe {
     pub replaced: Option<Activation>,
     /// How fast batch-norm statistics follow those of the batches, per step.
     pub statistics_rate: f64,
+    /// Whether the averaged weights get the statistics that they give themselves on 10,000 training images, instead of
+    /// averages of those of the steps: averages of weights vary less, and squares notice (Izmailov et al. 2018, arXiv
+    /// 1803.05407, section 3.2).
+    #[serde(skip_serializing_if = "is_default")]
+    pub measure_statistics: bool,
     /// Each image is brought to one brightness and contrast, before it is moved; for photographs. The network says so, and
     /// whoever encrypts an image does it first.
     pub standardise: bool,
@@ -240,6 +245,10 @@ pub struct Recipe {
     pub crop_pixels: usize,
     /// Side of a square at a random place that is set to the mean; 0 switches it off.
     pub cutout_pixels: usize,
+    /// Share of the images that get a patch of another image, whose label then counts by its share of the area (CutMix):
+    /// against learning images by heart. 0 switches it off.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cutmix: f64,
 }
 
 /// Knobs that came later are only written down where they are used, so that what was kept before still compares equal.
@@ -285,6 +294,7 @@ impl Default for Recipe {
             coefficients: Coefficients::Given,
             hermite: false,
             statistics_rate: 0.1,
+            measure_statistics: false,
             standardise: false,
             rotation_degrees: 8.0,
             scale: 0.08,
@@ -294,6 +304,7 @@ impl Default for Recipe {
             flip: false,
             crop_pixels: 0,
             cutout_pixels: 0,
+            cutmix: 0.0,
         }
     }
 }
@@ -376,6 +387,10 @@ impl Recipe {
             ),
             (share(self.rounding_rise), "rounding_rise must be in [0, 1)"),
             (share(self.scale), "scale must be in [0, 1)"),
+            (
+                finite(self.cutmix) && self.cutmix <= 1.0,
+                "cutmix must be in [0, 1]",
+            ),
             (finite(self.shear), "shear must be 0 or more"),
             (finite(self.shift_pixels), "shift_pixels must be 0 or more"),
             (

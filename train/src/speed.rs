@@ -52,7 +52,11 @@ impl Stepper {
             recipe: recipe.clone(),
             device,
             state,
-            batch: Batch { values, labels },
+            batch: Batch {
+                values,
+                labels,
+                patches: Vec::new(),
+            },
             steps: 0,
         })
     }

@@ -8,6 +8,7 @@ use crate::evaluation::{BATCH, input, largest};
 use crate::grid::Grid;
 use crate::integers::Integers;
 use crate::layers::Boundary;
+use crate::mix::Patch;
 use crate::model::Model;
 use crate::optimiser;
 use crate::recipe::Recipe;
@@ -68,7 +69,7 @@ impl Trainer<'_> {
             .filter(|(row, label)| largest(row) == usize::from(**label))
             .count();
 
-        let mut loss = self.loss(input, pass.logits, &batch.labels);
+        let mut loss = self.loss(input, pass.logits, &batch.labels, &batch.patches);
         if recipe.boundary_weight > 0.0 {
             loss = pass.excess.map_or(loss.clone(), |excess| {
                 loss + excess * recipe.boundary_weight
@@ -105,17 +106,28 @@ impl Trainer<'_> {
     /// The weights that are evaluated and exported: the averages, rounded where the recipe asks for it.
     ///
     /// An average that is rounded is no average of what was rounded in each step, so batch norms get the statistics
-    /// that the rounded weights give on the first `training` images, as these are.
+    /// that the rounded weights give on the first `training` images, as these are; others if the recipe asks for it.
     pub(crate) fn exported(
         &self,
         state: &State,
         images: &Images,
         training: &[usize],
     ) -> Vec<Tensor<2>> {
-        let Some(grid) = &self.grid else {
-            return state.averages.clone();
-        };
-        let mut weights = grid.rounded(&state.averages);
+        let averages = state.averages.clone();
+        match &self.grid {
+            Some(grid) => self.measured(grid.rounded(&averages), images, training),
+            None if self.recipe.measure_statistics => self.measured(averages, images, training),
+            None => averages,
+        }
+    }
+
+    /// The weights with the statistics that they give on the first `training` images, as these are.
+    fn measured(
+        &self,
+        mut weights: Vec<Tensor<2>>,
+        images: &Images,
+        training: &[usize],
+    ) -> Vec<Tensor<2>> {
         let boundary = Boundary {
             at: self.recipe.boundary,
             weight: 0.0,
@@ -148,12 +160,16 @@ impl Trainer<'_> {
     }
 
     /// Cross-entropy against the smoothed labels and, if there is one, the teacher; mean over the batch.
-    fn loss(&self, input: Tensor<2>, logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
+    fn loss(
+        &self,
+        input: Tensor<2>,
+        logits: Tensor<2>,
+        labels: &[u8],
+        patches: &[Patch],
+    ) -> Tensor<1> {
         let classes = logits.dims()[1];
-        let targets = Tensor::from_data(
-            targets(labels, classes, self.recipe.label_smoothing),
-            &self.device,
-        );
+        let targets = targets(labels, patches, classes, self.recipe.label_smoothing);
+        let targets = Tensor::from_data(targets, &self.device);
         let from_labels = -(log_softmax(logits.clone(), 1) * targets).sum() / labels.len() as f64;
         match &self.teacher {
             None => from_labels,
@@ -166,12 +182,21 @@ impl Trainer<'_> {
     }
 }
 
-/// `1 - smoothing` on the label, `smoothing` spread over all classes: `[n, classes]`.
-fn targets(labels: &[u8], classes: usize, smoothing: f64) -> TensorData {
+/// `1 - smoothing` on the label, shared with that of the patch if there is one, and `smoothing` spread over all classes:
+/// `[n, classes]`.
+fn targets(labels: &[u8], patches: &[Patch], classes: usize, smoothing: f64) -> TensorData {
     let spread = (smoothing / classes as f64) as f32;
     let mut values = vec![spread; labels.len() * classes];
     for (row, label) in values.chunks_exact_mut(classes).zip(labels) {
         row[usize::from(*label)] += (1.0 - smoothing) as f32;
+    }
+    for (row, (patch, label)) in values
+        .chunks_exact_mut(classes)
+        .zip(patches.iter().zip(labels))
+    {
+        let moved = patch.share * (1.0 - smoothing) as f32;
+        row[usize::from(*label)] -= moved;
+        row[usize::from(patch.label)] += moved;
     }
     TensorData::new(values, [labels.len(), classes])
 }
@@ -182,7 +207,7 @@ mod tests {
 
     #[test]
     fn targets_are_probabilities() {
-        let values: Vec<f32> = targets(&[2, 0], 4, 0.2).try_into_vec().unwrap();
+        let values: Vec<f32> = targets(&[2, 0], &[], 4, 0.2).try_into_vec().unwrap();
         let expected = [0.05, 0.05, 0.85, 0.05, 0.85, 0.05, 0.05, 0.05];
         assert!(
             values
@@ -190,5 +215,11 @@ mod tests {
                 .zip(expected)
                 .all(|(value, expected)| (value - expected).abs() < 1e-6)
         );
+        let patch = |label, share| Patch { label, share };
+        let patches = [patch(0, 0.25), patch(0, 0.5)];
+        let values: Vec<f32> = targets(&[2, 0], &patches, 4, 0.2).try_into_vec().unwrap();
+        for (value, expected) in values.iter().zip([0.25, 0.05, 0.65, 0.05, 0.85]) {
+            assert!((value - expected).abs() < 1e-6, "{values:?}");
+        }
     }
 }

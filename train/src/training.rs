@@ -18,7 +18,7 @@ use crate::teacher::Teacher;
 use crate::{Kernels, Recipe, TrainError, batches, start};
 use approx::Activation;
 use burn::tensor::Device;
-use cryptodl_network::{Artifact, Layer, Network, Normalisation, Provenance};
+use cryptodl_network::{Artifact, Network, Normalisation, Provenance};
 use std::path::Path;
 use std::time::Instant;
 
@@ -131,16 +131,13 @@ pub fn train(
         None => None,
     };
     let grid = Grid::new(&model, recipe).map_err(TrainError::Recipe)?;
-    if recipe.evaluation_bits > 0 && network.layers.contains(&Layer::Skip) {
-        let sentence = "evaluation_bits knows no skip connections: set it to 0 for this network";
-        return Err(TrainError::Recipe(sentence.to_owned()));
-    }
+    let integers = Integers::new(&model, recipe).map_err(TrainError::Recipe)?;
     let trainer = Trainer {
         model: &model,
         recipe,
         teacher,
         grid,
-        integers: Integers::new(&model, recipe),
+        integers,
         device: device.clone(),
     };
     let (training, validation) =

@@ -7,6 +7,7 @@ mod axis;
 mod budget;
 mod compare;
 mod degree;
+mod epochs;
 mod errors;
 pub mod figure;
 mod fits;
@@ -26,6 +27,7 @@ pub mod variants;
 use crate::budget::BudgetRow;
 use crate::comparison::CompareRow;
 use crate::diagnosis::InputsRow;
+use crate::epochs::EpochRow;
 use crate::growth::GrowthRow;
 use crate::latency::LatencyRow;
 use crate::profile::{self, StageRow};
@@ -42,6 +44,7 @@ pub struct Rows {
     pub run_id: String,
     pub fit: Vec<FitRow>,
     pub train: Vec<TrainRow>,
+    pub epochs: Vec<EpochRow>,
     pub encrypted: Vec<EncryptedRow>,
     pub stages: Vec<StageRow>,
     pub growth: Vec<GrowthRow>,
@@ -60,6 +63,7 @@ impl Rows {
             run_id: run_id.to_string(),
             fit: Table::read(folder)?,
             train: Table::read(folder)?,
+            epochs: Table::read(folder)?,
             stages: profile::stages(folder, &encrypted)?,
             encrypted,
             growth: Table::read(folder)?,
@@ -109,6 +113,11 @@ pub fn figures() -> Vec<Kind> {
             name: "retrained",
             summary: "accuracy after training, over seeds, beside the paper's methods",
             make: retrained::figure,
+        },
+        Kind {
+            name: "epochs",
+            summary: "accuracy on the validation images while training",
+            make: epochs::figure,
         },
         Kind {
             name: "accuracy",

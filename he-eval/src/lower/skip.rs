@@ -8,13 +8,22 @@
 //! - `(y³ + q·y) - y³ = q·y` past cubics, and the same past quartics,
 //! - `relu(y) - relu(-y) = y` past ReLU.
 //!
-//! Weights of a layer share one step, or nearly so, and none of these may take it away from those that were trained: so
-//! `y` is scaled, and `q` chosen, to make the new weights as large as the largest of the layer that they stand in.
+//! The weights of a layer share one step, or nearly so, and a new weight that is larger than the others would make the
+//! step of those that were trained coarser. So `y` is scaled, and `q` chosen, to make the new weights as large as the
+//! largest of the layer that they stand in. (Where no power was passed there is no `q`, and weights at the end of the
+//! connection are what they are.)
+
+use std::ops::Range;
 
 use cryptodl_network::Shape;
 
 use super::stage::Affine;
 use crate::graph::{Linear, Matrix, Node, Operation, Tile};
+
+/// Channels that are carried by one matrix: more would be mostly products with zero, fewer are too small to be fast.
+const TOGETHER: usize = 8;
+/// `q` is no larger than this: beyond, what is subtracted would lose too many digits.
+const LARGEST_Q: f64 = 1024.0;
 
 /// What carried values go through behind a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,19 +81,19 @@ impl Carried {
     /// Adds `factors · x` to the outputs of a layer, which have the same shape.
     pub fn join(&self, linear: &mut Linear<f64>, factors: &[f64], nodes: &mut [Node<f64>]) {
         let (channels, positions) = (self.channels(), self.positions());
-        let weights = self.weights(factors, largest(linear), nodes);
+        let weights = self.settle(factors, largest(linear), nodes);
         for matrix in &mut linear.matrices {
             let mut data = Vec::with_capacity(matrix.rows * (matrix.columns + channels));
             for (channel, weight) in weights.iter().enumerate() {
                 data.extend(matrix.row(channel));
-                data.extend(self.row(channel, *weight));
+                data.extend(self.row(channel, channels, *weight));
             }
             matrix.columns += self.at.len() * channels;
             matrix.data = data;
         }
         for tile in &mut linear.tiles {
             let position = tile.outputs[0] as usize % positions;
-            tile.inputs.extend(self.inputs(position));
+            tile.inputs.extend(self.inputs(0..channels, position));
         }
         for (index, bias) in linear.bias.iter_mut().enumerate() {
             let channel = index / positions;
@@ -112,38 +121,47 @@ impl Carried {
             _ => 1.0,
         };
         let factors: Vec<f64> = self.scale.iter().map(scaling).collect();
-        let weights = self.weights(&factors, peak, nodes);
+        let weights = self.settle(&factors, peak, nodes);
         let first = linear.outputs();
         let copies = crossing.copies();
-        let mut data = Vec::new();
-        for copy in 0..copies {
-            // ReLU wants the second one negative
-            let sign = match crossing {
-                Crossing::Relu if copy == 1 => -1.0,
-                _ => 1.0,
-            };
-            for (channel, weight) in weights.iter().enumerate() {
-                data.extend(self.row(channel, sign * weight));
-                let bias = sign * factors[channel] * self.shift[channel];
+        // ReLU wants the second one negative
+        let signs = match crossing {
+            Crossing::Relu => [1.0, -1.0],
+            Crossing::Nothing | Crossing::Power(_) => [1.0, 1.0],
+        };
+        let signs = &signs[..copies];
+        for sign in signs {
+            for (factor, shift) in factors.iter().zip(&self.shift) {
+                let bias = sign * factor * shift;
                 linear.bias.extend(vec![bias; positions]);
             }
         }
-        let rows = copies * channels;
-        linear.tiles.extend((0..positions).map(|position| {
-            Tile {
-                matrix: linear.matrices.len(),
-                inputs: self.inputs(position).collect(),
-                outputs: (0..rows)
-                    .map(|row| (first + row * positions + position) as u32)
-                    .collect(),
+        for from in (0..channels).step_by(TOGETHER) {
+            let some = from..channels.min(from + TOGETHER);
+            let mut data = Vec::new();
+            for sign in signs {
+                for (row, weight) in weights[some.clone()].iter().enumerate() {
+                    data.extend(self.row(row, some.len(), sign * weight));
+                }
             }
-        }));
-        linear.matrices.push(Matrix {
-            rows,
-            columns: self.at.len() * channels,
-            data,
-        });
-        linear.channels += rows;
+            let matrix = linear.matrices.len();
+            linear.matrices.push(Matrix {
+                rows: copies * some.len(),
+                columns: self.at.len() * some.len(),
+                data,
+            });
+            linear.tiles.extend((0..positions).map(|position| {
+                Tile {
+                    matrix,
+                    inputs: self.inputs(some.clone(), position).collect(),
+                    outputs: (0..copies)
+                        .flat_map(|copy| some.clone().map(move |c| copy * channels + c))
+                        .map(|row| (first + row * positions + position) as u32)
+                        .collect(),
+                }
+            }));
+        }
+        linear.channels += copies * channels;
         self.at = (0..copies)
             .map(|copy| first + copy * channels * positions)
             .collect();
@@ -156,15 +174,17 @@ impl Carried {
         Ok(())
     }
 
-    /// The weights of `factors · x`, and with them `q`, which goes into the layers that made the values: each is then of
-    /// size `peak`.
-    fn weights(&self, factors: &[f64], peak: f64, nodes: &mut [Node<f64>]) -> Vec<f64> {
+    /// Chooses `q` and writes it into the layers that made the values, so that each weight of `factors · x` is of size
+    /// `peak`; returns those weights.
+    fn settle(&self, factors: &[f64], peak: f64, nodes: &mut [Node<f64>]) -> Vec<f64> {
         let wanted = factors.iter().zip(&self.scale).map(|(f, s)| f * s);
         let wanted: Vec<f64> = wanted.collect();
         let Some((degree, index)) = self.open else {
             return wanted;
         };
         let positions = self.positions();
+        let most = wanted.iter().fold(0.0, |most: f64, w| most.max(w.abs()));
+        let peak = peak.max(most / LARGEST_Q);
         let chosen = |weight: &f64| {
             if *weight == 0.0 {
                 1.0
@@ -174,35 +194,37 @@ impl Carried {
         };
         let chosen: Vec<f64> = wanted.iter().map(chosen).collect();
         let channels = chosen.iter().enumerate();
-        match (degree, &mut nodes[index..]) {
-            (2, [node, ..]) => {
-                if let Operation::Linear(linear) = &mut node.operation {
-                    for (channel, q) in channels {
-                        for (place, sign) in self.at.iter().zip([1.0, -1.0]) {
-                            let first = place + channel * positions;
-                            for bias in &mut linear.bias[first..first + positions] {
-                                *bias += sign * q / 4.0;
-                            }
-                        }
+        if degree == 2 {
+            let Operation::Linear(linear) = &mut nodes[index].operation else {
+                unreachable!("values are passed by a linear layer");
+            };
+            for (channel, q) in channels {
+                for (place, sign) in self.at.iter().zip([1.0, -1.0]) {
+                    let first = place + channel * positions;
+                    for bias in &mut linear.bias[first..first + positions] {
+                        *bias += sign * q / 4.0;
                     }
                 }
             }
-            (_, [_, node, ..]) => {
-                if let Operation::Power(power) = &mut node.operation {
-                    for (channel, q) in channels {
-                        power.lower[self.at[0] / positions + channel][0] = *q;
-                    }
-                }
+        } else {
+            let Operation::Power(power) = &mut nodes[index + 1].operation else {
+                unreachable!("a power follows the layer that they were passed by");
+            };
+            for (channel, q) in channels {
+                power.lower[self.at[0] / positions + channel][0] = *q;
             }
-            _ => unreachable!("a linear layer and its power were emitted"),
         }
         let pairs = wanted.iter().zip(&chosen);
         pairs.map(|(weight, q)| weight / q).collect()
     }
 
-    /// A row that reads one channel of what [`Carried::inputs`] gathers.
-    fn row(&self, channel: usize, weight: f64) -> impl Iterator<Item = f64> + use<> {
-        let channels = self.channels();
+    /// A row that reads one of so many channels that [`Carried::inputs`] gathers.
+    fn row(
+        &self,
+        channel: usize,
+        channels: usize,
+        weight: f64,
+    ) -> impl Iterator<Item = f64> + use<> {
         (0..self.at.len() * channels).map(move |column| {
             let sign = if column < channels { 1.0 } else { -1.0 };
             if column % channels == channel {
@@ -213,12 +235,15 @@ impl Carried {
         })
     }
 
-    /// The values of all channels at a position.
-    fn inputs(&self, position: usize) -> impl Iterator<Item = u32> + '_ {
-        let (channels, positions) = (self.channels(), self.positions());
+    /// The values of some channels at a position.
+    fn inputs(&self, channels: Range<usize>, position: usize) -> impl Iterator<Item = u32> + '_ {
+        let positions = self.positions();
         let places = self.at.iter();
-        places
-            .flat_map(move |at| (0..channels).map(move |c| (at + c * positions + position) as u32))
+        places.flat_map(move |at| {
+            channels
+                .clone()
+                .map(move |c| (at + c * positions + position) as u32)
+        })
     }
 }
 

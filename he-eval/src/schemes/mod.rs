@@ -37,7 +37,7 @@ pub enum Networks {
     Any,
     /// Those whose activations are polynomials up to this degree, without rounding layers.
     Polynomials(usize),
-    /// Those with a rounding layer before every linear layer, and any activations.
+    /// Those with a rounding layer before every linear layer, any activations and no skip connections.
     Rounding,
 }
 
@@ -55,7 +55,7 @@ impl Networks {
         match self {
             Self::Any => true,
             Self::Polynomials(most) => !rounds && polynomial(most),
-            Self::Rounding => rounds,
+            Self::Rounding => rounds && !network.layers.contains(&Layer::Skip),
         }
     }
 }

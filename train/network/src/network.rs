@@ -134,6 +134,8 @@ pub enum Layer {
     },
     /// Where a skip connection begins: the values here are added again at the next [`Layer::Add`], which is what makes
     /// the layers between a residual block (He et al. 2016, arXiv 1512.03385). One ends before the next begins.
+    /// Encrypted, each value costs two powers for every activation that it is carried past; those must be polynomials of
+    /// degree 4 at most, and no layer between may change height or width. In the clear, ReLU may be passed as well.
     Skip,
     /// Where it ends: what the layers since [`Layer::Skip`] made, of the same shape, plus what was there before them.
     Add,
@@ -238,15 +240,20 @@ impl Layer {
 }
 
 /// Begins or ends a skip connection, or says why that cannot be.
-fn skips(layer: &Layer, input: Shape, carried: &mut Option<Shape>) -> Result<(), &'static str> {
+fn skips(
+    layer: &Layer,
+    index: usize,
+    input: Shape,
+    carried: &mut Option<(usize, Shape)>,
+) -> Result<(), &'static str> {
     match layer {
         Layer::Skip if carried.is_some() => Err("the skip connection before has not ended"),
         Layer::Skip => {
-            *carried = Some(input);
+            *carried = Some((index, input));
             Ok(())
         }
         Layer::Add => match carried.take() {
-            Some(shape) if shape == input => Ok(()),
+            Some((_, shape)) if shape == input => Ok(()),
             Some(_) => Err("what the skip connection carries has another shape"),
             None => Err("no skip connection has begun"),
         },
@@ -313,7 +320,7 @@ impl Network {
         }
         let mut input = self.input;
         let mut shapes = Vec::with_capacity(self.layers.len());
-        // What the skip connection that has begun carries.
+        // Where a skip connection has begun, and what it carries.
         let mut carried = None;
         for (index, layer) in self.layers.iter().enumerate() {
             let before = index.checked_sub(1).map(|before| &self.layers[before]);
@@ -322,7 +329,7 @@ impl Network {
                 Some(before) if rounded && !matches!(before, Layer::Activation(_)) => {
                     Err("it must be the first layer or stand right behind an activation")
                 }
-                _ => skips(layer, input, &mut carried).and_then(|()| layer.output(input)),
+                _ => skips(layer, index, input, &mut carried).and_then(|()| layer.output(input)),
             };
             input = output.map_err(|reason| NetworkError::Layer {
                 index,
@@ -332,12 +339,12 @@ impl Network {
             })?;
             shapes.push(input);
         }
-        if carried.is_some() {
+        if let Some((index, input)) = carried {
             return Err(NetworkError::Layer {
-                index: self.layers.len() - 1,
-                layer: "the last",
+                index,
+                layer: Layer::Skip.kind(),
                 input,
-                reason: "a skip connection begins before it and never ends",
+                reason: "the skip connection never ends",
             });
         }
         Ok(shapes)

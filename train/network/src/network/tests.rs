@@ -228,7 +228,7 @@ fn skip_connections_end_where_the_shape_is_that_of_their_beginning() {
     for (layers, index, words) in [
         (vec![Layer::Add], 0, "no skip connection has begun"),
         (vec![Layer::Skip, Layer::Skip], 1, "has not ended"),
-        (vec![Layer::Skip, dense(4)], 1, "never ends"),
+        (vec![Layer::Skip, dense(4)], 0, "never ends"),
         (vec![Layer::Skip, dense(4), Layer::Add], 2, "another shape"),
         (
             vec![dense(4), Layer::Skip, relu(), quantise, Layer::Add],
