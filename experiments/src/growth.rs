@@ -237,6 +237,7 @@ fn artifact(width: usize, depth: usize, rng: &mut StdRng) -> Artifact {
             standardised: false,
         },
         layers,
+        mirrored: false,
     };
     let shapes = network
         .parameter_shapes()

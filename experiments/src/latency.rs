@@ -196,6 +196,7 @@ fn artifact(bits: u32, activations: usize) -> Artifact {
             },
             Layer::Dense { outputs: 2 },
         ],
+        mirrored: false,
     };
     let shapes = network
         .parameter_shapes()

@@ -54,6 +54,11 @@ pub enum LookupError {
         /// Index in the network.
         layer: usize,
     },
+    /// A mean over an image and its mirror image.
+    #[error(
+        "the network looks at mirror images too, which look-ups do not: train it with `mirror = false`"
+    )]
+    Mirrored,
     /// A sum of what a layer made and what was there before it.
     #[error(
         "layer {layer} begins a skip connection, and look-ups know none: take a network without"
@@ -99,6 +104,9 @@ pub type Range = (i64, i64);
 /// an accumulator is too wide.
 pub fn lower(artifact: &Artifact) -> Result<Graph<i64>, LookupError> {
     let network = &artifact.network;
+    if network.mirrored {
+        return Err(LookupError::Mirrored);
+    }
     let shapes = network.shapes().map_err(LowerError::from)?;
     let mut walk = Walk {
         nodes: Vec::new(),

@@ -6,10 +6,12 @@
 //! 3. An activation `a_d z^d + …` is written as `a_d (y^d + Σ b_k y^k) + c` with `y = z + s`: `s`
 //!    goes into the bias of the stage before, `a_d` and `c` into the affine map after.
 //! 4. A stage is emitted as tiles: one matrix, applied at every position.
-//! 5. What a skip connection carries goes through the layers between as values of its own ([`skip`]).
+//! 5. A network that looks at mirror images too becomes two, side by side ([`mirror`]).
+//! 6. What a skip connection carries goes through the layers between as values of its own ([`skip`]).
 //!
 //! Nothing is approximated: the graph computes what the network computes, up to rounding of `f64`.
 
+mod mirror;
 mod skip;
 pub(crate) mod stage;
 
@@ -91,12 +93,17 @@ pub fn lower(artifact: &Artifact) -> Result<Graph<f64>, LowerError> {
     }
     let nodes = lowering.finish(network.layers.len())?;
     let classes = shapes.last().map_or(network.input.len(), Shape::len);
-    Ok(Graph {
+    let graph = Graph {
         inputs: network.input.len(),
         input_levels: 255,
         nodes,
         output_scale: vec![1.0; classes],
         output_shift: vec![0.0; classes],
+    };
+    Ok(if network.mirrored {
+        mirror::both(graph, network.input)
+    } else {
+        graph
     })
 }
 

@@ -158,7 +158,18 @@ fn networks() -> Vec<(&'static str, Network)> {
 
 #[test]
 fn folding_changes_nothing() {
-    for (name, network) in networks().into_iter().chain(residual_networks()) {
+    let all = || networks().into_iter().chain(residual_networks());
+    let mirrored = all().map(|(name, network)| {
+        let mirrored = true;
+        (
+            name,
+            Network {
+                mirrored,
+                ..network
+            },
+        )
+    });
+    for (name, network) in all().chain(mirrored) {
         let artifact = artifact(network, 1);
         let graph = lower(&artifact).unwrap_or_else(|e| panic!("{name}: {e}"));
         for image in pixels(&artifact.network, 5, 2).chunks(artifact.network.input.len()) {
@@ -292,6 +303,33 @@ fn a_skip_connection_costs_two_products_a_value_and_no_layer() {
     // 32 values, then 48 and twice the 32 that are carried, then 32
     assert_eq!(graph.ciphertext_products(), 32 + 48 + 64 + 32);
     assert_eq!(graph.ciphertext_products(), network.activation_outputs());
+}
+
+#[test]
+fn a_mirror_image_costs_the_same_again_and_no_weight() {
+    let one = common::small(&[0.7, 1.9, 0.8]);
+    let both = Network {
+        mirrored: true,
+        ..one.clone()
+    };
+    let [lowered, twice] = [&one, &both].map(|n| lower(&artifact(n.clone(), 1)).unwrap());
+    assert_eq!(
+        (twice.inputs, twice.depth()),
+        (lowered.inputs, lowered.depth())
+    );
+    assert_eq!(
+        (twice.ciphertext_products(), twice.plain_products()),
+        (
+            2 * lowered.ciphertext_products(),
+            2 * lowered.plain_products()
+        )
+    );
+    assert_eq!(both.activation_outputs(), 2 * one.activation_outputs());
+    assert_eq!(both.multiply_accumulates(), 2 * one.multiply_accumulates());
+    let first = |graph: &cryptodl_he_eval::graph::Graph<f64>| {
+        graph.linears().next().unwrap().matrices[0].data.clone()
+    };
+    assert_eq!(first(&twice), first(&lowered));
 }
 
 #[test]

@@ -118,10 +118,13 @@ fn every_scheme_agrees_with_the_same_weights_in_the_clear_for_every_degree() {
 }
 
 #[test]
-fn every_batched_scheme_agrees_on_residual_networks() {
+fn every_batched_scheme_agrees_on_residual_networks_and_mirror_images() {
     for coefficients in &degrees()[1..] {
         let activation = polynomial(coefficients);
-        let network = blocks::residual(&activation, blocks::block(&activation));
+        let network = Network {
+            mirrored: true,
+            ..blocks::residual(&activation, blocks::block(&activation))
+        };
         let artifact = artifact(network, 5);
         for scheme in ["clear-integer", "bfv", "ckks"] {
             // integers of three powers of a higher degree need more than 255 bits

@@ -55,9 +55,9 @@ impl Integers {
             return Ok(None);
         }
         let network = model.network();
-        if network.layers.contains(&Layer::Skip) {
+        if network.mirrored || network.layers.contains(&Layer::Skip) {
             let sentence =
-                "evaluation_bits knows no skip connections: set it to 0 for this network";
+                "evaluation_bits knows neither skip connections nor mirror images: set it to 0";
             return Err(sentence.to_owned());
         }
         let position = |index: usize, name: &str| {
@@ -210,7 +210,7 @@ fn linear(nonlinearity: &Nonlinearity) -> bool {
 ///
 /// # Errors
 /// [`TrainError::Tensor`] if a tensor does not fit the network, [`TrainError::Recipe`] for bits out of range and for
-/// networks with skip connections.
+/// networks with skip connections or mirror images.
 pub fn evaluation_weights(artifact: &Artifact, bits: u32) -> Result<Vec<Vec<i64>>, TrainError> {
     let device = Device::default();
     let model = Model::new(&artifact.network, &device)?;

@@ -305,10 +305,21 @@ impl Model {
         (network, tensors)
     }
 
-    /// Logits `[batch, classes]` of input values `[batch, features]`, with running statistics.
+    /// Logits `[batch, classes]` of input values `[batch, features]`, with running statistics; means over the mirror images
+    /// where the network says so.
     pub(crate) fn infer(&self, weights: &[Tensor<2>], input: Tensor<2>) -> Tensor<2> {
-        self.run(Running::new(weights, None, Precision::Single), input)
-            .logits
+        let once = |input| {
+            self.run(Running::new(weights, None, Precision::Single), input)
+                .logits
+        };
+        if self.network.mirrored {
+            let Shape { width, .. } = self.network.input;
+            let [batch, features] = input.dims();
+            let rows = input.clone().reshape([batch, features / width, width]);
+            let other = rows.flip([2]).reshape([batch, features]);
+            return (once(input) + once(other)) / 2.0;
+        }
+        once(input)
     }
 
     /// The same with the statistics of the batch, and activations mixed as `blend` says. `changes` are constants that are

@@ -239,6 +239,10 @@ pub struct Recipe {
     pub shift_pixels: f64,
     /// Standard deviation of a smooth random displacement of every point, each axis on its own; for handwriting.
     pub elastic_pixels: f64,
+    /// The network answers with the mean over an image and its mirror image: validation, test and everything behind do.
+    /// Encrypted, that costs twice as much. Training itself looks at one image.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mirror: bool,
     /// Every other image, at random, is mirrored left to right; for photographs.
     pub flip: bool,
     /// Images are moved by at most this many whole pixels, each axis on its own; what comes in is mirrored at the edge.
@@ -301,6 +305,7 @@ impl Default for Recipe {
             shear: 0.1,
             shift_pixels: 1.4,
             elastic_pixels: 0.5,
+            mirror: false,
             flip: false,
             crop_pixels: 0,
             cutout_pixels: 0,

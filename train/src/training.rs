@@ -118,6 +118,7 @@ pub fn train(
     if recipe.standardise {
         network.normalisation = Normalisation::of_standardised(network.input.channels);
     }
+    network.mirrored |= recipe.mirror;
     let series = recipe
         .hermite
         .then_some(recipe.replaced.unwrap_or(Activation::Relu));

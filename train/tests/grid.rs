@@ -44,6 +44,7 @@ fn network(nonlinearity: &Nonlinearity) -> Network {
             quantise(16, 3.0),
             Layer::Dense { outputs: 2 },
         ],
+        mirrored: false,
     }
 }
 

@@ -37,7 +37,8 @@ pub enum Networks {
     Any,
     /// Those whose activations are polynomials up to this degree, without rounding layers.
     Polynomials(usize),
-    /// Those with a rounding layer before every linear layer, any activations and no skip connections.
+    /// Those with a rounding layer before every linear layer and any activations, but without skip connections and mirror
+    /// images.
     Rounding,
 }
 
@@ -55,7 +56,7 @@ impl Networks {
         match self {
             Self::Any => true,
             Self::Polynomials(most) => !rounds && polynomial(most),
-            Self::Rounding => rounds && !network.layers.contains(&Layer::Skip),
+            Self::Rounding => rounds && !network.mirrored && !network.layers.contains(&Layer::Skip),
         }
     }
 }

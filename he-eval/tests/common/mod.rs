@@ -23,6 +23,7 @@ pub fn network(channels: usize, layers: Vec<Layer>) -> Network {
             standardised: false,
         },
         layers,
+        mirrored: false,
     }
 }
 

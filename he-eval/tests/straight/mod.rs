@@ -3,8 +3,20 @@
 use cryptodl_he_eval::graph::{Function, Graph, Operation, PADDING};
 use cryptodl_network::{Artifact, BATCH_NORM_EPSILON, Layer, Nonlinearity, Normalisation, Shape};
 
-/// The network layer by layer, straight from the definitions.
+/// The network straight from the definitions.
 pub fn reference(artifact: &Artifact, image: &[u8]) -> Vec<f64> {
+    let once = layers(artifact, image);
+    if !artifact.network.mirrored {
+        return once;
+    }
+    let rows = image.chunks(artifact.network.input.width);
+    let mirrored: Vec<u8> = rows.flat_map(|row| row.iter().rev().copied()).collect();
+    let pairs = once.iter().zip(layers(artifact, &mirrored));
+    pairs.map(|(a, b)| (a + b) / 2.0).collect()
+}
+
+/// Layer by layer.
+fn layers(artifact: &Artifact, image: &[u8]) -> Vec<f64> {
     let network = &artifact.network;
     let mut shape = network.input;
     let area = shape.height * shape.width;

@@ -283,6 +283,7 @@ mod tests {
                 }),
                 Layer::Dense { outputs: 2 },
             ],
+            mirrored: false,
         };
         let tensor = |shape: Vec<usize>| {
             let data = (0..values(&shape)).map(|i| 0.1 + i as f32).collect();

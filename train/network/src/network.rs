@@ -304,6 +304,10 @@ pub struct Network {
     pub normalisation: Normalisation,
     /// What happens to them.
     pub layers: Vec<Layer>,
+    /// Whether it answers with the mean of its results for an image and for its mirror image, left to right; for
+    /// photographs. The server makes the mirror image itself, out of the same ciphertexts; everything behind costs twice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mirrored: bool,
 }
 
 impl Network {
@@ -443,7 +447,12 @@ impl Network {
                 _ => {}
             }
         }
-        count
+        count * self.passes()
+    }
+
+    /// How often the layers are evaluated for an image.
+    fn passes(&self) -> usize {
+        1 + usize::from(self.mirrored)
     }
 
     /// Products of a value and a weight for one image, layer by layer as they stand here; pools and batch norms do not
@@ -452,7 +461,7 @@ impl Network {
         let outputs = self.shapes().unwrap_or_default();
         let inputs = std::iter::once(self.input).chain(outputs.iter().copied());
         let layers = self.layers.iter().zip(inputs).zip(&outputs);
-        layers
+        let products: usize = layers
             .map(|((layer, input), output)| match *layer {
                 Layer::Convolution { kernel, .. } => {
                     output.len() * input.channels * kernel * kernel
@@ -465,7 +474,8 @@ impl Network {
                 | Layer::Skip
                 | Layer::Add => 0,
             })
-            .sum()
+            .sum();
+        products * self.passes()
     }
 
     /// Ciphertext products in sequence: what decides the size of the ring. An activation that is still exact counts as

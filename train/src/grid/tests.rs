@@ -99,6 +99,7 @@ fn model(layers: Vec<Layer>) -> Model {
             standardised: false,
         },
         layers,
+        mirrored: false,
     };
     Model::new(&network, &Device::flex()).unwrap()
 }

@@ -31,6 +31,7 @@ fn network(layers: Vec<Layer>) -> Network {
             standardised: false,
         },
         layers,
+        mirrored: false,
     }
 }
 
@@ -413,6 +414,30 @@ fn results_do_not_depend_on_the_number_of_threads() {
         })
     };
     assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn a_mirrored_network_answers_with_the_mean_over_both_images() {
+    let layers = vec![Layer::Dense { outputs: 4 }];
+    let one = network(layers);
+    let both = Network {
+        mirrored: true,
+        ..one.clone()
+    };
+    let input = random(BATCH, INPUT.len(), 5);
+    let mirror: Vec<f32> = values(&input)
+        .chunks(INPUT.width)
+        .flat_map(|row| row.iter().rev().copied().collect::<Vec<_>>())
+        .collect();
+    let mirror = TensorData::new(mirror, [BATCH, INPUT.len()]);
+    let mirror = Tensor::from_data(mirror, &Device::flex());
+    let infer = |network: &Network, input: &Tensor<2>| {
+        let model = Model::new(network, &Device::flex()).unwrap();
+        model.infer(&model.initial(1, &Device::flex()), input.clone())
+    };
+    let expected = (infer(&one, &input) + infer(&one, &mirror)) / 2.0;
+    agree(&infer(&both, &input), &expected, "the mean");
+    agree(&infer(&both, &mirror), &expected, "of the mirror image");
 }
 
 #[test]

@@ -84,6 +84,7 @@ pub fn network(nonlinearity: &Nonlinearity) -> Network {
             activation(),
             Layer::Dense { outputs: 2 },
         ],
+        mirrored: false,
     }
 }
 

@@ -17,6 +17,7 @@ fn network(layers: Vec<Layer>) -> Network {
             standardised: false,
         },
         layers,
+        mirrored: false,
     }
 }
 

@@ -187,6 +187,7 @@ fn of_digits(name: &str, layers: Vec<Layer>) -> Network {
             standardised: false,
         },
         layers,
+        mirrored: false,
     }
 }
 
@@ -205,6 +206,7 @@ fn of_photographs(name: &str, layers: Vec<Layer>) -> Network {
             standardised: false,
         },
         layers,
+        mirrored: false,
     }
 }
 
