@@ -92,6 +92,13 @@ impl Budget<'_> {
                 retrained.provenance.dataset
             );
         }
+        if retrained.network.mirrored != original.network.mirrored {
+            bail!(
+                "one of `{}` and `{}` looks at mirror images, the other does not: train both with the same `mirror`",
+                self.original.name,
+                self.retrained.name
+            );
+        }
         Ok(())
     }
 

@@ -147,12 +147,23 @@ impl Journal {
         }
     }
 
-    /// Adds the row. One that is there already was made by the same training before its checkpoint was lost.
+    /// Adds the row. A training that begins anew takes out the rows it left before.
     pub fn note(&mut self, report: &EpochReport) {
-        let row = EpochRow::new(&self.training, report);
-        if self.outcome.is_ok() && !self.table.contains(&row.key()) {
-            self.outcome = self.table.append(row);
+        if self.outcome.is_ok() {
+            self.outcome = self.written(report);
         }
+    }
+
+    fn written(&mut self, report: &EpochReport) -> Result<()> {
+        if report.epoch == 1 {
+            let training = self.training.key();
+            self.table.remove(|row| row.training().key() == training)?;
+        }
+        let row = EpochRow::new(&self.training, report);
+        if self.table.contains(&row.key()) {
+            return Ok(());
+        }
+        self.table.append(row)
     }
 
     /// What went wrong, if anything did.
@@ -179,7 +190,7 @@ mod tests {
             images_per_s: 100.0,
         };
         let training = TrainRow::example();
-        for epochs in [vec![1], vec![1, 2]] {
+        for epochs in [vec![1, 2], vec![1], vec![2]] {
             let table = Table::open(folder.path()).unwrap();
             let mut journal = Journal::new(table, training.clone());
             for epoch in epochs {

@@ -126,6 +126,17 @@ impl<R: Record> Table<R> {
         Ok(())
     }
 
+    /// Takes rows out, to be measured again.
+    pub fn remove(&mut self, gone: impl Fn(&R) -> bool) -> Result<()> {
+        let kept: Vec<&R> = self.rows.iter().filter(|row| !gone(row)).collect();
+        if kept.len() < self.rows.len() {
+            let header = R::COLUMNS.join(",") + "\n";
+            write_whole(&self.path, &[header.into_bytes(), lines(&kept)?].concat())?;
+            *self = Self::open(self.path.parent().unwrap_or(Path::new("")))?;
+        }
+        Ok(())
+    }
+
     /// Adds one row and returns when it is on disk. A key that is there already is an error of the caller.
     pub fn append(&mut self, row: R) -> Result<()> {
         let key = row.key();

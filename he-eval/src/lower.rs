@@ -91,7 +91,7 @@ pub fn lower(artifact: &Artifact) -> Result<Graph<f64>, LowerError> {
     for (index, (layer, &shape)) in network.layers.iter().zip(&shapes).enumerate() {
         lowering.layer(index, layer, shape, artifact)?;
     }
-    let nodes = lowering.finish(network.layers.len())?;
+    let nodes = lowering.finish(network.layers.len(), network.mirrored)?;
     let classes = shapes.last().map_or(network.input.len(), Shape::len);
     let graph = Graph {
         inputs: network.input.len(),
@@ -383,9 +383,14 @@ impl Lowering {
         });
     }
 
-    fn finish(mut self, layers: usize) -> Result<Vec<Node<f64>>, LowerError> {
+    /// The nodes; the last one is linear if there are to be `means` over two halves.
+    fn finish(mut self, layers: usize, means: bool) -> Result<Vec<Node<f64>>, LowerError> {
         self.close_pool(layers)?;
-        if self.stage.is_none() && !self.affine.is_identity() {
+        let ends = matches!(
+            self.nodes.last().map(|node| &node.operation),
+            Some(Operation::Linear(_))
+        );
+        if self.stage.is_none() && (!self.affine.is_identity() || means && !ends) {
             self.begin(layers, Stage::identity(self.shape));
         }
         self.emit_stage(Crossing::Nothing)?;

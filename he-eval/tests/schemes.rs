@@ -149,6 +149,34 @@ fn every_batched_scheme_agrees_on_residual_networks_and_mirror_images() {
 }
 
 #[test]
+fn a_mirrored_network_may_end_in_a_square() {
+    // x² itself, which leaves nothing to a linear layer behind it
+    let network = Network {
+        mirrored: true,
+        ..network(
+            1,
+            vec![Layer::Dense { outputs: 3 }, polynomial(&[8.0, 0.0, 8.0])],
+        )
+    };
+    let artifact = artifact(network, 5);
+    let options = Options {
+        weight_bits: Some(12),
+        input_bits: Some(8),
+        ..toy()
+    };
+    for scheme in ["clear-integer", "bfv"] {
+        let measured = run(scheme, &artifact, 40, &options);
+        let [float, integer] =
+            [measured.accuracy_float, measured.accuracy_integer].map(Option::unwrap);
+        // labels are all of the first class: both count how often that is the answer, of 40 times
+        assert!(
+            (float - integer).abs() < 0.026,
+            "{scheme}: {float} {integer}"
+        );
+    }
+}
+
+#[test]
 fn schemes_on_real_numbers_take_higher_degrees() {
     for coefficients in [
         vec![0.2, 1.5, 0.1, -0.3, 0.05, 0.1],

@@ -195,7 +195,7 @@ pub fn activation_inputs(
         let batch = batches::plain(images, indices, &artifact.network.normalisation);
         let mut layer = 0;
         model.watch(&weights, input(&model, batch.values, &device), &mut |x| {
-            found[layer].add(&values(x));
+            found[layer % count].add(&values(x));
             layer += 1;
         });
     }

@@ -308,18 +308,27 @@ impl Model {
     /// Logits `[batch, classes]` of input values `[batch, features]`, with running statistics; means over the mirror images
     /// where the network says so.
     pub(crate) fn infer(&self, weights: &[Tensor<2>], input: Tensor<2>) -> Tensor<2> {
-        let once = |input| {
-            self.run(Running::new(weights, None, Precision::Single), input)
+        let views = self.views(input).into_iter();
+        let logits = views.map(|view| {
+            self.run(Running::new(weights, None, Precision::Single), view)
                 .logits
-        };
-        if self.network.mirrored {
-            let Shape { width, .. } = self.network.input;
-            let [batch, features] = input.dims();
-            let rows = input.clone().reshape([batch, features / width, width]);
-            let other = rows.flip([2]).reshape([batch, features]);
-            return (once(input) + once(other)) / 2.0;
+        });
+        let logits: Vec<Tensor<2>> = logits.collect();
+        let count = logits.len() as f64;
+        let sum = logits.into_iter().reduce(|sum, one| sum + one);
+        sum.expect("every image is looked at") / count
+    }
+
+    /// What the network looks at: the images `[batch, features]`, and their mirror images where it says so.
+    fn views(&self, input: Tensor<2>) -> Vec<Tensor<2>> {
+        if !self.network.mirrored {
+            return vec![input];
         }
-        once(input)
+        let Shape { width, .. } = self.network.input;
+        let [batch, features] = input.dims();
+        let rows = input.clone().reshape([batch, features / width, width]);
+        let mirrored = rows.flip([2]).reshape([batch, features]);
+        vec![input, mirrored]
     }
 
     /// The same with the statistics of the batch, and activations mixed as `blend` says. `changes` are constants that are
@@ -338,16 +347,19 @@ impl Model {
         self.run(pass, input)
     }
 
-    /// As [`Model::infer`]; `seen` is shown the inputs `[features, batch]` of each activation, first layer first.
+    /// As [`Model::infer`]; `seen` is shown the inputs `[features, batch]` of each activation, first layer first, then
+    /// those for mirror images if the network looks at them.
     pub(crate) fn watch(
         &self,
         weights: &[Tensor<2>],
         input: Tensor<2>,
         seen: &mut dyn FnMut(&Tensor<2>),
     ) {
-        let mut pass = Running::new(weights, None, Precision::Single);
-        pass.watch = Some(seen);
-        self.run(pass, input);
+        for view in self.views(input) {
+            let mut pass = Running::new(weights, None, Precision::Single);
+            pass.watch = Some(seen);
+            self.run(pass, view);
+        }
     }
 
     fn run(&self, mut pass: Running<'_>, input: Tensor<2>) -> Pass {

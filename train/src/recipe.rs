@@ -239,8 +239,8 @@ pub struct Recipe {
     pub shift_pixels: f64,
     /// Standard deviation of a smooth random displacement of every point, each axis on its own; for handwriting.
     pub elastic_pixels: f64,
-    /// The network answers with the mean over an image and its mirror image: validation, test and everything behind do.
-    /// Encrypted, that costs twice as much. Training itself looks at one image.
+    /// The network answers with the mean over an image and its mirror image: in validation and test, and wherever it is
+    /// evaluated. Encrypted, that costs twice as much. Steps of training look at one image.
     #[serde(skip_serializing_if = "is_default")]
     pub mirror: bool,
     /// Every other image, at random, is mirrored left to right; for photographs.

@@ -15,7 +15,7 @@ use crate::recipe::Recipe;
 use crate::teacher::Teacher;
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
-/// Training images that the statistics of rounded weights are measured on.
+/// Training images that the statistics of exported weights are measured on.
 const MEASURED_IMAGES: usize = 10_000;
 
 /// Everything that stays the same from step to step.
@@ -106,7 +106,8 @@ impl Trainer<'_> {
     /// The weights that are evaluated and exported: the averages, rounded where the recipe asks for it.
     ///
     /// An average that is rounded is no average of what was rounded in each step, so batch norms get the statistics
-    /// that the rounded weights give on the first `training` images, as these are; others if the recipe asks for it.
+    /// that the rounded weights give on the first `training` images, as these are. With `measure_statistics`, averages
+    /// that are not rounded get theirs too.
     pub(crate) fn exported(
         &self,
         state: &State,

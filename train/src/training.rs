@@ -18,7 +18,7 @@ use crate::teacher::Teacher;
 use crate::{Kernels, Recipe, TrainError, batches, start};
 use approx::Activation;
 use burn::tensor::Device;
-use cryptodl_network::{Artifact, Network, Normalisation, Provenance};
+use cryptodl_network::{Artifact, Layer, Network, Normalisation, Provenance};
 use std::path::Path;
 use std::time::Instant;
 
@@ -118,7 +118,13 @@ pub fn train(
     if recipe.standardise {
         network.normalisation = Normalisation::of_standardised(network.input.channels);
     }
-    network.mirrored |= recipe.mirror;
+    network.mirrored = recipe.mirror;
+    let rounds = |layer: &Layer| matches!(layer, Layer::Quantise { .. });
+    if recipe.mirror && network.layers.iter().any(rounds) {
+        let sentence =
+            "mirror = true is for networks that do not round: look-ups answer for one image";
+        return Err(TrainError::Recipe(sentence.to_owned()));
+    }
     let series = recipe
         .hermite
         .then_some(recipe.replaced.unwrap_or(Activation::Relu));

@@ -13,7 +13,7 @@ const MOST: usize = 8;
 /// One panel a data set, one line a training; none for a run of many trainings, which has figures of its own.
 pub fn figure(rows: &Rows) -> Option<Figure> {
     let keys = distinct(&rows.epochs, |row| row.training().key());
-    if keys.is_empty() || keys.len() > MOST || rows.epochs.iter().all(|row| row.epoch == 1) {
+    if keys.is_empty() || keys.len() > MOST || !rows.epochs.iter().any(worth_drawing) {
         return None;
     }
     let panels: Vec<Panel> = distinct(&rows.epochs, |row| row.dataset.clone())
@@ -32,6 +32,11 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
         panel: (430.0, 260.0),
         panels,
     })
+}
+
+/// Past the first epoch, and with images held out.
+fn worth_drawing(row: &EpochRow) -> bool {
+    row.epoch > 1 && row.validation_accuracy > 0.0
 }
 
 fn panel(rows: &[EpochRow], dataset: &str) -> Panel {

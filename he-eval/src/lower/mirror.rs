@@ -5,16 +5,10 @@
 
 use cryptodl_network::Shape;
 
-use crate::graph::{Graph, Linear, Matrix, Node, Operation, PADDING, Tile};
+use crate::graph::{Graph, Linear, Operation, PADDING, Tile};
 
-/// The graph of both.
+/// The graph of both; its last node is linear.
 pub(super) fn both(mut graph: Graph<f64>, image: Shape) -> Graph<f64> {
-    if !matches!(
-        graph.nodes.last().map(|node| &node.operation),
-        Some(Operation::Linear(_))
-    ) {
-        graph.nodes.push(identity(graph.output_scale.len()));
-    }
     let last = graph.nodes.len() - 1;
     // Number of values of one half, none before the first layer: its inputs are the pixels.
     let mut half = None;
@@ -81,28 +75,5 @@ fn join(linear: &mut Linear<f64>, partner: impl Fn(u32) -> u32) {
     for tile in &mut linear.tiles {
         let second: Vec<u32> = tile.inputs.iter().map(|input| partner(*input)).collect();
         tile.inputs.extend(second);
-    }
-}
-
-/// A layer that changes nothing.
-fn identity(values: usize) -> Node<f64> {
-    let tile = |value: usize| Tile {
-        matrix: 0,
-        inputs: vec![value as u32],
-        outputs: vec![value as u32],
-    };
-    Node {
-        name: "mean".to_string(),
-        operation: Operation::Linear(Linear {
-            matrices: vec![Matrix {
-                rows: 1,
-                columns: 1,
-                data: vec![1.0],
-            }],
-            tiles: (0..values).map(tile).collect(),
-            bias: vec![0.0; values],
-            channels: values,
-            positions: 1,
-        }),
     }
 }

@@ -305,7 +305,7 @@ pub struct Network {
     /// What happens to them.
     pub layers: Vec<Layer>,
     /// Whether it answers with the mean of its results for an image and for its mirror image, left to right; for
-    /// photographs. The server makes the mirror image itself, out of the same ciphertexts; everything behind costs twice.
+    /// photographs. The server makes the mirror image itself, out of the same ciphertexts; all layers cost twice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mirrored: bool,
 }
