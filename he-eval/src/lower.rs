@@ -6,8 +6,8 @@
 //! 3. An activation `a_d z^d + …` is written as `a_d (y^d + Σ b_k y^k) + c` with `y = z + s`: `s`
 //!    goes into the bias of the stage before, `a_d` and `c` into the affine map after.
 //! 4. A stage is emitted as tiles: one matrix, applied at every position.
-//! 5. A network that looks at mirror images too becomes two, side by side ([`mirror`]).
-//! 6. What a skip connection carries goes through the layers between as values of its own ([`skip`]).
+//! 5. A network that looks at mirror images too becomes two, side by side (`mirror.rs`).
+//! 6. What a skip connection carries goes through the layers between as values of its own (`skip.rs`).
 //!
 //! Nothing is approximated: the graph computes what the network computes, up to rounding of `f64`.
 
