@@ -15,6 +15,7 @@ pub fn sweeps() -> &'static [(&'static str, &'static str)] {
         ("methods", include_str!("../sweeps/methods.toml")),
         ("mnist", include_str!("../sweeps/mnist.toml")),
         ("smooth", include_str!("../sweeps/smooth.toml")),
+        ("tanh", include_str!("../sweeps/tanh.toml")),
         ("fashion", include_str!("../sweeps/fashion.toml")),
         ("aids", include_str!("../sweeps/aids.toml")),
         ("photographs", include_str!("../sweeps/photographs.toml")),
