@@ -91,6 +91,6 @@ fn label(row: &EpochRow) -> String {
     } else if method == EXACT {
         format!("{network}, {activation}, seed {seed}")
     } else {
-        format!("{network}, {method} {degree}, seed {seed}")
+        format!("{network}, {activation} {method} {degree}, seed {seed}")
     }
 }
