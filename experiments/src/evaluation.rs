@@ -103,13 +103,8 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self> {
         let artifact = Artifact::load(path)?;
         let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
         Ok(Self {
-            name,
+            name: model_name(path),
             artifact,
             sha256: manifest::sha256(&bytes),
         })
@@ -243,6 +238,12 @@ pub fn models_in(folder: &Path) -> Result<Vec<Model>> {
     }
     paths.sort();
     paths.iter().map(|path| Model::load(path)).collect()
+}
+
+/// The name of the model in a file.
+pub fn model_name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
 }
 
 /// Where shipped networks lie that take too long for `reproduce`, inside the folder of the others.

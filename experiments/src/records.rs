@@ -46,8 +46,7 @@ impl<R: Record> Table<R> {
         // an error is tried again; an earlier version's table gets the new columns
         if !path.exists() || before.iter().any(|row| row.error().is_some()) || stale()? {
             let good: Vec<&R> = before.iter().filter(|row| row.error().is_none()).collect();
-            let header = R::COLUMNS.join(",") + "\n";
-            write_whole(&path, &[header.into_bytes(), lines(&good)?].concat())?;
+            write_table(&path, &good)?;
         }
         let context = || format!("cannot open `{}`", path.display());
         let bytes = fs::read(&path).with_context(context)?;
@@ -130,8 +129,7 @@ impl<R: Record> Table<R> {
     pub fn remove(&mut self, gone: impl Fn(&R) -> bool) -> Result<()> {
         let kept: Vec<&R> = self.rows.iter().filter(|row| !gone(row)).collect();
         if kept.len() < self.rows.len() {
-            let header = R::COLUMNS.join(",") + "\n";
-            write_whole(&self.path, &[header.into_bytes(), lines(&kept)?].concat())?;
+            write_table(&self.path, &kept)?;
             *self = Self::open(self.path.parent().unwrap_or(Path::new("")))?;
         }
         Ok(())
@@ -150,6 +148,12 @@ impl<R: Record> Table<R> {
         self.rows.push(row);
         Ok(())
     }
+}
+
+/// Writes a whole table in place of what is there.
+fn write_table<R: Record>(path: &Path, rows: &[&R]) -> Result<()> {
+    let header = R::COLUMNS.join(",") + "\n";
+    write_whole(path, &[header.into_bytes(), lines(rows)?].concat())
 }
 
 /// The rows as lines of CSV.

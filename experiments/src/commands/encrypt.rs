@@ -3,7 +3,7 @@
 use crate::cli::{DataFlags, RunFlags};
 use crate::commands::data::Source;
 use crate::evaluation::{
-    EvaluationFlags, Model, all_model_paths, check_dataset, models_in, scheme_names,
+    EvaluationFlags, Model, all_model_paths, check_dataset, model_name, models_in, scheme_names,
 };
 use crate::report::text::{count, percent};
 use crate::rows::EncryptedRow;
@@ -137,15 +137,11 @@ pub fn line(row: &EncryptedRow) -> String {
 
 /// The model of that name or path.
 pub fn find(name: &str, folder: &Path) -> Result<Model> {
-    let stem = |path: &PathBuf| {
-        let stem = path.file_stem().unwrap_or_default();
-        stem.to_string_lossy().into_owned()
-    };
     let shipped = all_model_paths(folder);
-    let named = shipped.iter().find(|path| stem(path) == name);
+    let named = shipped.iter().find(|path| model_name(path) == name);
     let path = named.cloned().unwrap_or_else(|| PathBuf::from(name));
     if !path.exists() {
-        let known: Vec<String> = shipped.iter().map(stem).collect();
+        let known: Vec<String> = shipped.iter().map(|path| model_name(path)).collect();
         let known = if known.is_empty() {
             "none yet, `cryptodl train` makes one".to_string()
         } else {

@@ -1,6 +1,6 @@
 //! `cryptodl list`: what there is to choose from.
 
-use crate::evaluation::all_model_paths;
+use crate::evaluation::{all_model_paths, model_name};
 use crate::{plots, sweep};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -170,11 +170,6 @@ fn short(count: usize) -> String {
 fn shipped(folder: &Path) -> Vec<(String, String)> {
     let paths = all_model_paths(folder);
     let describe = |path: &PathBuf| {
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
         let summary = match Artifact::load(path) {
             Err(error) => error.to_string(),
             Ok(Artifact {
@@ -195,7 +190,7 @@ fn shipped(folder: &Path) -> Vec<(String, String)> {
                 100.0 * made.test_accuracy
             ),
         };
-        (name, summary)
+        (model_name(path), summary)
     };
     paths.iter().map(describe).collect()
 }
