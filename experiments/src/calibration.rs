@@ -36,14 +36,27 @@ pub struct Refit {
 }
 
 impl Refit {
-    /// The network with a polynomial of its own in each activation layer, its accuracies measured again.
-    pub fn apply(&self, trained: &Artifact, data: &Dataset) -> Result<Artifact> {
+    /// What can be said without images.
+    pub fn check(&self) -> Result<()> {
         if !(0.0..0.5).contains(&self.tail) {
             bail!(
                 "{} is no share to leave out at either end: take one from 0 to 0.5",
                 self.tail
             );
         }
+        if self.degree == 0 {
+            bail!("a polynomial of degree 0 lets nothing through: ask for degree 1 or more");
+        }
+        if self.method != MEASURED {
+            approx::method(&self.method)
+                .with_context(|| format!("beside `{MEASURED}`, methods are those of `fit`"))?;
+        }
+        Ok(())
+    }
+
+    /// The network with a polynomial of its own in each activation layer, its accuracies measured again.
+    pub fn apply(&self, trained: &Artifact, data: &Dataset) -> Result<Artifact> {
+        self.check()?;
         let (training, validation) = split(trained, &data.train);
         let counted = &training[..training.len().min(self.images)];
         let inputs = diagnosis::activation_inputs(trained, &data.train, counted)?;

@@ -35,10 +35,10 @@ pub struct EvaluationFlags {
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Bits of an integer weight with its sign, 2 to 12 [default: 6 for schemes on integers, 8 for `ckks`].
-    #[arg(long, value_name = "BITS")]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(2..=12))]
     pub weight_bits: Option<u32>,
     /// Bits of a pixel, 1 to 8 [default: 4; `ckks` always takes all 8].
-    #[arg(long, value_name = "BITS")]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(1..=8))]
     pub input_bits: Option<u32>,
     /// Smallest ring degree: 4096, 8192, 16384 or 32768. A larger ring takes more images a batch, and longer for each batch
     /// [default: the smallest that is secure].

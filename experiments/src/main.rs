@@ -45,12 +45,37 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             ExitCode::FAILURE
         }
     }
 }
 
+/// An error and its causes, but for those that the sentence before them ends with already.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            _ if said.ends_with(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        }
+    })
+}
+
 fn run() -> anyhow::Result<()> {
     commands::run(cli::Cli::parse())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow!("no such file").context("cannot read `x`: no such file");
+        assert_eq!(super::sentence(&error), "cannot read `x`: no such file");
+        let error = anyhow!("no such file").context("cannot read `x`");
+        assert_eq!(super::sentence(&error), "cannot read `x`: no such file");
+    }
 }

@@ -85,8 +85,9 @@ impl Manifest {
                 for (name, value) in settings {
                     match earlier.settings.get(&name) {
                         Some(before) if *before != value => bail!(
-                            "the run `{run_id}` was started with `{name}` = {before}, which is now {value}: \
-                             start over with `--fresh` or take another `--run-id`"
+                            "the run `{run_id}` was started with {}: \
+                             start over with `--fresh` or take another `--run-id`",
+                            difference(&name, before, &value)
                         ),
                         _ => earlier.settings.insert(name, value),
                     };
@@ -194,6 +195,25 @@ pub fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
+/// Two values of a setting in words; of tables, such as recipes, the entries that differ.
+fn difference(name: &str, before: &Value, now: &Value) -> String {
+    let (Value::Object(before), Value::Object(now)) = (before, now) else {
+        return format!("`{name}` = {before}, which is now {now}");
+    };
+    let mut keys: Vec<_> = before.keys().chain(now.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let of = |table: &serde_json::Map<String, Value>, key: &String| {
+        (table.get(key)).map_or("not given".to_string(), Value::to_string)
+    };
+    let entries: Vec<_> = (keys.into_iter())
+        .map(|key| (key, of(before, key), of(now, key)))
+        .filter(|(_, before, now)| before != now)
+        .map(|(key, before, now)| format!("`{key}` = {before}, which is now {now}"))
+        .collect();
+    format!("the {name} with {}", entries.join(", "))
+}
+
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -280,6 +300,15 @@ mod tests {
         assert!(
             message.contains("`images` = 100, which is now 200"),
             "{message}"
+        );
+        let recipe = |start: Value| json!({ "epochs": 3, "start": start });
+        assert_eq!(
+            difference("recipe", &json!({ "epochs": 3 }), &recipe(json!("a"))),
+            "the recipe with `start` = not given, which is now \"a\""
+        );
+        assert_eq!(
+            difference("recipe", &recipe(json!("a")), &recipe(json!("b"))),
+            "the recipe with `start` = \"a\", which is now \"b\""
         );
     }
 

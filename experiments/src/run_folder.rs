@@ -40,7 +40,7 @@ impl RunFolder {
         }
         let writable = || {
             format!(
-                "cannot write to the results folder `{}`: choose another with `--results`",
+                "cannot write to the results folder `{}`: choose another with `--results` (of `fit`: `--out`)",
                 flags.results.display()
             )
         };

@@ -26,7 +26,7 @@ pub const STARTED: &str = "start";
 #[derive(Clone, Debug, PartialEq)]
 pub struct StandIn {
     pub activation: Activation,
-    /// A fit method, or [`EXACT`].
+    /// A fit method, [`EXACT`] or [`STARTED`].
     pub method: String,
     pub degree: usize,
     pub on: Interval,

@@ -96,6 +96,15 @@ fn trainings_name_what_is_wrong_before_they_make_anything() {
     refused(&["train", "--dataset", "minst"], &["`minst`", "mnist"]);
     refused(&["train", "--set", "epoch=1"], &["`epoch`", "epochs"]);
     refused(&["train", "--recipe", "nowhere.toml"], &["nowhere.toml"]);
+    refused(&["train", "--set", "average=1.5"], &["average", "[0, 1)"]);
+    refused(
+        &["train", "--set", "replacement_clip=true"],
+        &["replacement_clip", "more than 0"],
+    );
+    refused(
+        &["train", "--method", "start", "--learnable"],
+        &["`--learnable`", "refit"],
+    );
     refused(&["sweep", "nope"], &["`nope`", "degree"]);
     refused(&["list", "things"], &["`things`", "methods"]);
     assert_eq!(

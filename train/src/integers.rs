@@ -221,7 +221,7 @@ pub fn evaluation_weights(artifact: &Artifact, bits: u32) -> Result<Vec<Vec<i64>
         evaluation_bits: bits,
         ..Recipe::default()
     };
-    recipe.check(usize::MAX).map_err(TrainError::Recipe)?;
+    recipe.check().map_err(TrainError::Recipe)?;
     let Some(integers) = Integers::new(&model, &recipe).map_err(TrainError::Recipe)? else {
         return Ok(Vec::new());
     };

@@ -28,7 +28,7 @@
 //! Order, augmentation, split and first weights depend on the seed alone. On the same processor type with the same
 //! number of threads, the same seed gives the same weights to the last bit, and a run that was ended at any moment and
 //! resumed from its checkpoint gives the weights of an uninterrupted one. Another processor, number of threads or
-//! backend rounds sums differently: accuracies then agree to within their spread over seeds.
+//! backend may round sums differently: accuracies then agree to within their spread over seeds.
 //!
 //! # Backends
 //! The default is Burn's pure-Rust `flex`, whose matrix kernels are chosen for the processor at run time. The features

@@ -72,7 +72,7 @@ pub(crate) struct Model {
 pub(crate) struct Pass {
     /// `[batch, classes]`.
     pub logits: Tensor<2>,
-    /// `Σ mean(relu(|z| - boundary)²)` over the activation layers. It has to enter the loss with the weight that the
+    /// What lies beyond the boundary, as the recipe's `penalty` counts it, summed over the activation layers. It has to enter the loss with the weight that the
     /// pass was given: some operators count that in their gradients already.
     pub excess: Option<Tensor<1>>,
     /// Position of a mean or variance, and its value over this batch.
@@ -394,8 +394,7 @@ impl Model {
     }
 }
 
-/// Puts trained coefficients into the polynomials of an activation. Numbers that are not finite, which would have
-/// stopped training before, change nothing.
+/// Puts trained coefficients into the polynomials of an activation. Numbers that are not finite change nothing.
 fn set_coefficients(used: &mut Nonlinearity, coefficients: &[f64]) {
     let polynomials = match used {
         Nonlinearity::Exact(_) => return,

@@ -48,7 +48,7 @@ impl Random {
     pub(crate) fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for last in (1..n).rev() {
-            // The bias of the modulus is below 2⁻⁴⁰ for any number of images.
+            // The bias of the modulus is below 2⁻⁴⁰ for up to 2²⁴ images.
             order.swap(last, (self.next() % (last as u64 + 1)) as usize);
         }
         order

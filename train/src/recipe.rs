@@ -15,7 +15,8 @@ pub enum Optimiser {
     AdamW,
 }
 
-/// How precise the products of training are. Validation, test and export always compute in single precision.
+/// How precise the products of training are. Validation and test always compute in single precision; statistics that
+/// are measured for the export are those of training passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -113,7 +114,7 @@ impl Coefficients {
     }
 }
 
-/// How a network is trained. The default made the artifacts in `results/models/`, epochs and teacher aside.
+/// How a network is trained. The default is for handwriting; each shipped network holds the one that made it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -195,7 +196,7 @@ pub struct Recipe {
     /// Share of all steps over which the rounding of weights sets in.
     #[serde(skip_serializing_if = "is_default")]
     pub rounding_rise: f64,
-    /// Another function than the square in it.
+    /// The function of what is beyond the boundary: another one than the square.
     #[serde(skip_serializing_if = "is_default")]
     pub penalty: Penalty,
     /// Share of all steps during which activations turn from `z` into their polynomials: `(1 - t) z + t p(z)`, `t` from
@@ -315,8 +316,11 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// One sentence about the first knob that makes no sense, for `images` training images.
-    pub(crate) fn check(&self, images: usize) -> Result<(), String> {
+    /// Whether its knobs make sense together, whatever they are used for.
+    ///
+    /// # Errors
+    /// One sentence about the first knob that does not.
+    pub fn check(&self) -> Result<(), String> {
         let finite = |value: f64| value.is_finite() && value >= 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
         let checks = [
@@ -391,6 +395,14 @@ impl Recipe {
                 "evaluation_bits and weight_levels are two ways to round the same weights: choose one",
             ),
             (share(self.rounding_rise), "rounding_rise must be in [0, 1)"),
+            (
+                self.rounding_rise == 0.0 || self.weight_levels > 0 || self.evaluation_bits > 0,
+                "rounding_rise is about the rounding of weight_levels or evaluation_bits: set one of them",
+            ),
+            (
+                !self.replacement_clip || self.replacement > 0.0,
+                "replacement_clip is about what replacement does: set that to more than 0",
+            ),
             (share(self.scale), "scale must be in [0, 1)"),
             (
                 finite(self.cutmix) && self.cutmix <= 1.0,
@@ -403,10 +415,16 @@ impl Recipe {
                 "elastic_pixels must be 0 or more",
             ),
         ];
-        if let Some((_, sentence)) = checks.iter().find(|(good, _)| !good) {
-            return Err((*sentence).to_owned());
+        match checks.iter().find(|(good, _)| !good) {
+            Some((_, sentence)) => Err((*sentence).to_owned()),
+            None => Ok(()),
         }
-        if self.validation_images + 2 > images {
+    }
+
+    /// The same for `images` training images.
+    pub(crate) fn check_for(&self, images: usize) -> Result<(), String> {
+        self.check()?;
+        if self.validation_images.saturating_add(2) > images {
             return Err(format!(
                 "validation_images = {} leaves too few of {images} images",
                 self.validation_images
@@ -464,7 +482,7 @@ mod tests {
 
     #[test]
     fn knobs_that_make_no_sense_are_named() {
-        Recipe::default().check(60_000).unwrap();
+        Recipe::default().check_for(60_000).unwrap();
         for (recipe, word) in [
             (
                 Recipe {
@@ -510,7 +528,10 @@ mod tests {
                 "validation_images",
             ),
         ] {
-            assert!(recipe.check(60_000).unwrap_err().contains(word), "{word}");
+            assert!(
+                recipe.check_for(60_000).unwrap_err().contains(word),
+                "{word}"
+            );
         }
     }
 }

@@ -4,8 +4,8 @@
 //! 2. Each step: a batch of moved images, cross-entropy against smoothed targets plus the boundary loss, backward, one
 //!    step of the optimiser, batch-norm statistics, running averages of everything.
 //! 3. After each epoch: accuracy of the averages on the validation images, checkpoint, report.
-//! 4. The averages are exported, rounded where the recipe asks for it, with batch-norm statistics measured afterwards:
-//!    as they are validated and tested.
+//! 4. The averages are exported as they are validated and tested: where the recipe asks for it, rounded, and with
+//!    batch-norm statistics measured afterwards.
 
 use crate::checkpoint::{self, State};
 use crate::datasets::{Dataset, Images};
@@ -18,7 +18,7 @@ use crate::teacher::Teacher;
 use crate::{Kernels, Recipe, TrainError, batches, start};
 use approx::Activation;
 use burn::tensor::Device;
-use cryptodl_network::{Artifact, Layer, Network, Normalisation, Provenance};
+use cryptodl_network::{Artifact, Layer, Network, Nonlinearity, Normalisation, Provenance};
 use std::path::Path;
 use std::time::Instant;
 
@@ -125,13 +125,32 @@ pub fn train(
             "mirror = true is for networks that do not round: look-ups answer for one image";
         return Err(TrainError::Recipe(sentence.to_owned()));
     }
+    for used in network.activations() {
+        let sentence = match used {
+            Nonlinearity::Exact(_) if recipe.hermite => {
+                "hermite = true is about polynomials, and an activation is kept as it is: set it to false"
+            }
+            Nonlinearity::Polynomial {
+                learnable: true, ..
+            }
+            | Nonlinearity::Channels {
+                learnable: true, ..
+            } if recipe.hermite => {
+                "hermite = true puts series of its own in place of coefficients that training may change: leave one of them out"
+            }
+            _ => continue,
+        };
+        return Err(TrainError::Recipe(sentence.to_owned()));
+    }
     let series = recipe
         .hermite
         .then_some(recipe.replaced.unwrap_or(Activation::Relu));
     let model = Model::with_series(&network, Kernels::of(&device), series, &device)?
         .in_precision(recipe.precision)?;
     check(&model, data)?;
-    recipe.check(data.train.len()).map_err(TrainError::Recipe)?;
+    recipe
+        .check_for(data.train.len())
+        .map_err(TrainError::Recipe)?;
 
     let teacher = match &recipe.teacher {
         Some(path) => Some(Teacher::load(path, &network, recipe, &device)?),

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[derive(Args, Debug)]
 #[command(
     after_long_help = "Example: a network of polynomials under bfv and ckks, one that rounds under tfhe\n  \
-    cryptodl compare --model cryptonets,tfhe-mnist"
+    cryptodl compare --model cryptonets,lookup"
 )]
 pub struct Arguments {
     /// Trained networks, separated by commas: each is evaluated under every scheme that takes it.

@@ -10,6 +10,7 @@ use crate::run_folder::RunFolder;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Flags of `diagnose`.
@@ -24,7 +25,7 @@ pub struct Arguments {
     models: Vec<PathBuf>,
     /// Look at the first so many images of each set [default: all].
     #[arg(long, value_name = "N")]
-    images: Option<usize>,
+    images: Option<NonZeroUsize>,
     #[command(flatten)]
     data: DataFlags,
     #[command(flatten)]
@@ -46,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut table = run.table::<InputsRow>()?;
     let mut source = Source::new(&arguments.data);
     let run_id = run.id().to_string();
-    let limit = arguments.images.unwrap_or(usize::MAX);
+    let limit = arguments.images.map_or(usize::MAX, NonZeroUsize::get);
     for model in &models {
         let data = source.load(&model.artifact.provenance.dataset, &mut run)?;
         diagnosis::record(model, data, limit, &run_id, &mut table)?;

@@ -63,6 +63,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.list {
         return list(&models, &schemes, arguments);
     }
+    if !arguments.scheme.iter().any(|name| name == "all") {
+        refuse_unsuitable(&models, &schemes, arguments)?;
+    }
     let mut run = RunFolder::open(
         &arguments.run,
         "encrypt",
@@ -96,6 +99,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     println!("rows in `{}`", run.path().join("encrypted.csv").display());
     run.end()
+}
+
+/// A scheme that does not take a network says why, before a folder is made or images are fetched.
+fn refuse_unsuitable(models: &[Model], schemes: &[String], arguments: &Arguments) -> Result<()> {
+    let options = arguments.evaluation.options();
+    for entry in cryptodl_he_eval::schemes() {
+        for model in models.iter().map(|model| &model.artifact) {
+            let named = schemes.iter().any(|name| name == entry.name);
+            if named && !entry.networks.contain(&model.network) {
+                cryptodl_he_eval::prepare(entry.name, model, 1, &options)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a scheme takes a network, and answers an image in seconds.

@@ -176,19 +176,21 @@ fn shipped(folder: &Path) -> Vec<(String, String)> {
                 network,
                 provenance: made,
                 ..
-            }) => format!(
-                "{} on {}, {} by {} of degree {}, {:.2} % of test images",
-                network.name,
-                made.dataset,
-                made.activation,
-                if made.method.is_empty() {
-                    "itself"
+            }) => {
+                let stand_in = if made.method.is_empty() {
+                    "itself".to_string()
                 } else {
-                    &made.method
-                },
-                made.degree,
-                100.0 * made.test_accuracy
-            ),
+                    format!("{} of degree {}", made.method, made.degree)
+                };
+                format!(
+                    "{} on {}, {} by {stand_in}, {:.2} % of test images: {}",
+                    network.name,
+                    made.dataset,
+                    made.activation,
+                    100.0 * made.test_accuracy,
+                    made.command
+                )
+            }
         };
         (model_name(path), summary)
     };

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use approx::Activation;
 use clap::Args;
 use cryptodl_network::Artifact;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Flags of `refit`.
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 #[command(after_long_help = "Example: calibrate, refit, fine-tune\n  \
     cryptodl train --network lenet --method exact --save relu.safetensors\n  \
     cryptodl refit relu.safetensors --method measured --degree 2 --save refitted.safetensors\n  \
-    cryptodl train --network lenet --method start --set start=refitted.safetensors --epochs 3")]
+    cryptodl train --network lenet --method start --set start=refitted.safetensors --epochs 3 --run-id fine-tuned")]
 pub struct Arguments {
     /// Trained network.
     #[arg(value_name = "MODEL.safetensors")]
@@ -31,8 +32,8 @@ pub struct Arguments {
     #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
     tail: f64,
     /// Training images to measure on.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    images: usize,
+    #[arg(long, value_name = "N", default_value = "10000")]
+    images: NonZeroUsize,
     /// Let training change the coefficients later.
     #[arg(long)]
     learnable: bool,
@@ -56,9 +57,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         method: arguments.method.clone(),
         degree: arguments.degree,
         tail: arguments.tail,
-        images: arguments.images,
+        images: arguments.images.get(),
         learnable: arguments.learnable,
     };
+    refit.check()?;
     let mut source = Source::new(&arguments.data);
     let data = source.read(&trained.provenance.dataset)?;
     let mut artifact = refit.apply(&trained, data)?;

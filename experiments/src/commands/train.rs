@@ -8,11 +8,11 @@ use crate::report::text::percent;
 use crate::rows::TrainRow;
 use crate::run_folder::RunFolder;
 use crate::training::{EXACT, STARTED, StandIn, TrainPoint, recipe_from};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use approx::{Activation, Interval};
 use clap::Args;
 use cryptodl_network::Artifact;
-use cryptodl_train::datasets;
+use cryptodl_train::{TrainError, datasets};
 use std::path::PathBuf;
 
 /// Flags of `train`.
@@ -83,6 +83,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         on: arguments.interval,
         learnable: arguments.learnable,
     };
+    if arguments.method == STARTED && arguments.learnable {
+        bail!(
+            "`--learnable` is about polynomials that are fitted here, and `{STARTED}` takes those of a network: \
+             refit that with `--learnable`, or set `coefficients=layer`"
+        );
+    }
     if let (STARTED, Some(path)) = (arguments.method.as_str(), &recipe.start) {
         let provenance = Artifact::load(path)?.provenance;
         stand_in.activation = provenance.activation.parse()?;
@@ -100,6 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // names are checked before anything is made
     point.network().map_err(known_methods)?;
     datasets::specification(&point.dataset)?;
+    point.recipe.check().map_err(TrainError::Recipe)?;
     let recipe = serde_json::to_value(&point.recipe).context("cannot note the recipe")?;
     // the key of a row holds seed and epochs, not the other knobs: those may not change within a run
     let mut others = recipe;

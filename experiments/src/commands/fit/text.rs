@@ -157,7 +157,7 @@ fn paragraphs(fits: &[Fitted]) -> Result<String> {
         {
             writeln!(
                 text,
-                "  error: at most {max:.6e} (sampled), at x = {at:.6}; root mean square {rms:.6e}; depth {depth}"
+                "  largest sampled error {max:.6e}, at x = {at:.6}; root mean square {rms:.6e}; depth {depth}"
             )?;
         }
         let basis = basis_name(&fit.polynomial)?;
