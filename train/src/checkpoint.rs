@@ -50,7 +50,7 @@ pub(crate) fn identity(
     let digest = hexadecimal(&digest.finalize());
     let json =
         |value: Result<String, serde_json::Error>| value.expect("plain data always becomes JSON");
-    BTreeMap::from([
+    let mut identity = BTreeMap::from([
         ("cryptodl.checkpoint".to_owned(), "1".to_owned()),
         (
             "network".to_owned(),
@@ -58,7 +58,14 @@ pub(crate) fn identity(
         ),
         ("recipe".to_owned(), json(serde_json::to_string(recipe))),
         ("training images".to_owned(), digest),
-    ])
+    ]);
+    for (name, file) in [("teacher", &recipe.teacher), ("start", &recipe.start)] {
+        // one that cannot be read is refused where it is used
+        if let Some(bytes) = file.as_ref().and_then(|path| std::fs::read(path).ok()) {
+            identity.insert(name.to_owned(), hexadecimal(&Sha256::digest(&bytes)));
+        }
+    }
+    identity
 }
 
 /// Writes the state: the file is the old one or the whole new one at every moment.

@@ -262,8 +262,31 @@ fn a_teacher_is_followed_and_checked() {
         ..recipe()
     };
     let network = network(&quadratic(false));
-    let trained = train(&network, &mislabelled, &taught, None, &mut Silent).unwrap();
+    let checkpoint = folder.path().join("taught.checkpoint");
+    let trained = train(
+        &network,
+        &mislabelled,
+        &taught,
+        Some(&checkpoint),
+        &mut Silent,
+    )
+    .unwrap();
     assert!(trained.test_accuracy > 0.97, "{}", trained.test_accuracy);
+
+    // Another teacher of the same name does not go on where the first one stopped.
+    let mut other = teacher.artifact.clone();
+    other.provenance.command = "another".to_owned();
+    other.save(&path).unwrap();
+    let other = train(
+        &network,
+        &mislabelled,
+        &taught,
+        Some(&checkpoint),
+        &mut Silent,
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(other.contains("was made with another teacher"), "{other}");
 
     let other_seed = train_blobs(
         &network,

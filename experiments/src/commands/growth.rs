@@ -11,7 +11,7 @@ use clap::Args;
 /// Flags of `growth`.
 #[derive(Args, Debug)]
 #[command(
-    after_long_help = "Example: what would be measured; then all of it, with a figure (a few minutes on two cores)\n  \
+    after_long_help = "Example: what would be measured; then all of it, with a figure (a minute or two on two cores)\n  \
     cryptodl growth --list\n  cryptodl growth"
 )]
 pub struct Arguments {
