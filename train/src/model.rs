@@ -319,6 +319,12 @@ impl Model {
         sum.expect("every image is looked at") / count
     }
 
+    /// Logits of the images alone, in the precision of training: what a teacher says.
+    pub(crate) fn answer(&self, weights: &[Tensor<2>], input: Tensor<2>) -> Tensor<2> {
+        self.run(Running::new(weights, None, self.precision), input)
+            .logits
+    }
+
     /// What the network looks at: the images `[batch, features]`, and their mirror images where it says so.
     fn views(&self, input: Tensor<2>) -> Vec<Tensor<2>> {
         if !self.network.mirrored {

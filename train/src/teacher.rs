@@ -1,10 +1,12 @@
 //! Learning from the answers of a trained network.
 //!
 //! The loss is `temperature² · H(softmax(teacher / temperature), softmax(network / temperature))`, on the same moved
-//! images. The square keeps the size of its gradients independent of the temperature.
+//! images, patches of other images included: a teacher has an answer for each of them, so that a long training does
+//! not learn the labels by heart. The square keeps the size of its gradients independent of the temperature.
 //!
 //! # References
 //! - Hinton, Vinyals, Dean (2015), *Distilling the knowledge in a neural network*, arXiv 1503.02531.
+//! - Beyer et al. (2022), *Knowledge distillation: a good teacher is patient and consistent*, arXiv 2106.05237.
 
 use crate::model::Model;
 use crate::{Recipe, TrainError};
@@ -66,7 +68,7 @@ impl Teacher {
             ));
         }
         held_out(provenance, recipe).map_err(wrong)?;
-        let model = Model::new(teacher, device)?;
+        let model = Model::new(teacher, device)?.in_precision(recipe.precision)?;
         let weights = model.weights(tensors, device).map_err(TrainError::Tensor)?;
         Ok(Self { model, weights })
     }
@@ -74,7 +76,7 @@ impl Teacher {
     /// The loss of logits `[batch, classes]` for input values `[batch, features]`, mean over the batch.
     pub(crate) fn loss(&self, input: Tensor<2>, logits: Tensor<2>, temperature: f64) -> Tensor<1> {
         let n = input.dims()[0] as f64;
-        let targets = softmax(self.model.infer(&self.weights, input) / temperature, 1);
+        let targets = softmax(self.model.answer(&self.weights, input) / temperature, 1);
         -(log_softmax(logits / temperature, 1) * targets).sum() * (temperature * temperature / n)
     }
 }
