@@ -119,29 +119,7 @@ pub fn train(
         network.normalisation = Normalisation::of_standardised(network.input.channels);
     }
     network.mirrored = recipe.mirror;
-    let rounds = |layer: &Layer| matches!(layer, Layer::Quantise { .. });
-    if recipe.mirror && network.layers.iter().any(rounds) {
-        let sentence =
-            "mirror = true is for networks that do not round: look-ups answer for one image";
-        return Err(TrainError::Recipe(sentence.to_owned()));
-    }
-    for used in network.activations() {
-        let sentence = match used {
-            Nonlinearity::Exact(_) if recipe.hermite => {
-                "hermite = true is about polynomials, and an activation is kept as it is: set it to false"
-            }
-            Nonlinearity::Polynomial {
-                learnable: true, ..
-            }
-            | Nonlinearity::Channels {
-                learnable: true, ..
-            } if recipe.hermite => {
-                "hermite = true puts series of its own in place of coefficients that training may change: leave one of them out"
-            }
-            _ => continue,
-        };
-        return Err(TrainError::Recipe(sentence.to_owned()));
-    }
+    agree(&network, recipe)?;
     let series = recipe
         .hermite
         .then_some(recipe.replaced.unwrap_or(Activation::Relu));
@@ -244,6 +222,35 @@ pub(crate) fn tracked(model: &Model, state: &mut State) {
             *weight = weight.clone().autodiff().require_grad();
         }
     }
+}
+
+/// Knobs that are about other networks than this one are refused, not passed over.
+fn agree(network: &Network, recipe: &Recipe) -> Result<(), TrainError> {
+    let refused = |sentence: &str| Err(TrainError::Recipe(sentence.to_owned()));
+    let rounds = |layer: &Layer| matches!(layer, Layer::Quantise { .. });
+    if recipe.mirror && network.layers.iter().any(rounds) {
+        return refused(
+            "mirror = true is for networks that do not round: look-ups answer for one image",
+        );
+    }
+    for used in network.activations() {
+        let learnable = match used {
+            Nonlinearity::Exact(_) if recipe.hermite => {
+                return refused(
+                    "hermite = true is about polynomials, and an activation is kept as it is: set it to false",
+                );
+            }
+            Nonlinearity::Exact(_) => false,
+            Nonlinearity::Polynomial { learnable, .. }
+            | Nonlinearity::Channels { learnable, .. } => *learnable,
+        };
+        if recipe.hermite && learnable {
+            return refused(
+                "hermite = true puts series of its own in place of coefficients that training may change: leave one of them out",
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The images fit the network: shape, number of classes, and at least one to test on.

@@ -193,3 +193,19 @@ fn channels_and_series_learn_and_answer_alike_when_loaded() {
         assert!((accuracy - trained.test_accuracy).abs() < 1e-12);
     }
 }
+
+#[test]
+fn hermite_terms_are_refused_where_training_would_pass_them_over() {
+    let hermite = Recipe {
+        hermite: true,
+        ..recipe()
+    };
+    let exact = Nonlinearity::Exact(Activation::Relu);
+    for (used, part) in [
+        (exact, "kept as it is"),
+        (quadratic(true), "coefficients that training may change"),
+    ] {
+        let refused = train_blobs(&network(&used), &hermite, None).unwrap_err();
+        assert!(refused.to_string().contains(part), "{refused}");
+    }
+}

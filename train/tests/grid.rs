@@ -186,6 +186,7 @@ fn limits_that_cannot_be_kept_are_refused_in_one_sentence() {
     let real = Recipe {
         weight_levels: 0,
         output_weight_levels: 0,
+        rounding_rise: 0.0,
         ..few_values()
     };
     assert_eq!(
