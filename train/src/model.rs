@@ -72,8 +72,8 @@ pub(crate) struct Model {
 pub(crate) struct Pass {
     /// `[batch, classes]`.
     pub logits: Tensor<2>,
-    /// What lies beyond the boundary, as the recipe's `penalty` counts it, summed over the activation layers. It has to enter the loss with the weight that the
-    /// pass was given: some operators count that in their gradients already.
+    /// What lies beyond the boundary, as the recipe's `penalty` counts it, summed over the activation layers. It has to
+    /// enter the loss with the weight that the pass was given: some operators count that in their gradients already.
     pub excess: Option<Tensor<1>>,
     /// Position of a mean or variance, and its value over this batch.
     pub statistics: Vec<(usize, Tensor<2>)>,

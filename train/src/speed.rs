@@ -24,8 +24,8 @@ pub struct Stepper {
 }
 
 impl Stepper {
-    /// Prepares everything but the steps. What the recipe says of a teacher, of
-    /// roundings, of coefficients, of Hermite terms and of standardised images is passed over.
+    /// Prepares everything but the steps. What the recipe says of a teacher, of roundings, of coefficients, of
+    /// Hermite terms and of standardised images is passed over.
     ///
     /// # Errors
     /// [`TrainError::Network`] if the network makes no sense, [`TrainError::Recipe`] if the operators do not compute in

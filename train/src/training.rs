@@ -233,21 +233,25 @@ fn agree(network: &Network, recipe: &Recipe) -> Result<(), TrainError> {
             "mirror = true is for networks that do not round: look-ups answer for one image",
         );
     }
+    if !recipe.hermite {
+        return Ok(());
+    }
     for used in network.activations() {
-        let learnable = match used {
-            Nonlinearity::Exact(_) if recipe.hermite => {
+        match used {
+            Nonlinearity::Exact(_) => {
                 return refused(
                     "hermite = true is about polynomials, and an activation is kept as it is: set it to false",
                 );
             }
-            Nonlinearity::Exact(_) => false,
             Nonlinearity::Polynomial { learnable, .. }
-            | Nonlinearity::Channels { learnable, .. } => *learnable,
-        };
-        if recipe.hermite && learnable {
-            return refused(
-                "hermite = true puts series of its own in place of coefficients that training may change: leave one of them out",
-            );
+            | Nonlinearity::Channels { learnable, .. }
+                if *learnable =>
+            {
+                return refused(
+                    "hermite = true puts series of its own in place of coefficients that training may change: leave one of them out",
+                );
+            }
+            _ => {}
         }
     }
     Ok(())

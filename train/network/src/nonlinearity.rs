@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Nonlinearity {
-    /// The activation itself: what training in the clear uses; of the encrypted schemes, those that look up tables can evaluate it.
+    /// The activation itself: what training in the clear uses; of the encrypted schemes, those that look up tables can
+    /// evaluate it.
     Exact(Activation),
     /// A polynomial in its place.
     Polynomial {
