@@ -70,8 +70,9 @@ pub struct Budget<'a> {
 }
 
 impl Budget<'_> {
-    /// The two networks are the same but for their activations.
+    /// The two networks are the same but for their activations, and the fit is one that can be done.
     pub fn check(&self) -> Result<()> {
+        self.refit.check()?;
         let (original, retrained) = (&self.original.artifact, &self.retrained.artifact);
         if !is_exact(&original.network) {
             bail!(
