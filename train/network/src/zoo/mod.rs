@@ -3,6 +3,7 @@
 //! A name may end in the width in percent: `lenet-w50` has half the channels of `lenet`.
 
 mod airbench;
+mod airbench96;
 mod compact;
 mod cryptonets;
 mod lenet;
@@ -69,6 +70,11 @@ const ENTRIES: &[Entry] = &[
         name: airbench::NAME,
         summary: airbench::SUMMARY,
         build: airbench::network,
+    },
+    Entry {
+        name: airbench96::NAME,
+        summary: airbench96::SUMMARY,
+        build: airbench96::network,
     },
     Entry {
         name: residual::NAME,
