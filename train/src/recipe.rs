@@ -195,6 +195,10 @@ pub struct Recipe {
     /// stays real. 0 switches it off.
     #[serde(skip_serializing_if = "is_default")]
     pub evaluation_bits: u32,
+    /// Whether the weights of linear layers are rounded to 16-bit floats, 11 bits of them mantissa, before the network is
+    /// evaluated and exported: its file is half as large.
+    #[serde(skip_serializing_if = "is_default")]
+    pub half: bool,
     /// Share of all steps over which the rounding of weights sets in.
     #[serde(skip_serializing_if = "is_default")]
     pub rounding_rise: f64,
@@ -292,6 +296,7 @@ impl Default for Recipe {
             output_weight_levels: 0,
             accumulator_levels: 0,
             evaluation_bits: 0,
+            half: false,
             rounding_rise: 0.0,
             penalty: Penalty::Square,
             near_linear: 0.0,

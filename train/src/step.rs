@@ -9,11 +9,12 @@ use crate::grid::Grid;
 use crate::integers::Integers;
 use crate::layers::Boundary;
 use crate::mix::Patch;
-use crate::model::Model;
+use crate::model::{Model, Parameter, Role, values};
 use crate::optimiser;
 use crate::recipe::Recipe;
 use crate::teacher::Teacher;
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
+use half::f16;
 
 /// Training images that the statistics of exported weights are measured on.
 const MEASURED_IMAGES: usize = 10_000;
@@ -114,12 +115,30 @@ impl Trainer<'_> {
         images: &Images,
         training: &[usize],
     ) -> Vec<Tensor<2>> {
-        let averages = state.averages.clone();
+        let averages = if self.recipe.half {
+            self.halved(&state.averages)
+        } else {
+            state.averages.clone()
+        };
         match &self.grid {
             Some(grid) => self.measured(grid.rounded(&averages), images, training),
             None if self.recipe.measure_statistics => self.measured(averages, images, training),
             None => averages,
         }
+    }
+
+    /// The weights of linear layers rounded to 16-bit floats, all else as it is.
+    fn halved(&self, weights: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        let halved = |(weight, parameter): (&Tensor<2>, &Parameter)| match parameter.role {
+            Role::Direction | Role::Matrix => {
+                let numbers = values(weight).into_iter();
+                let halves: Vec<f32> = numbers.map(|w| f16::from_f32(w).to_f32()).collect();
+                Tensor::from_data(TensorData::new(halves, weight.dims()), &self.device)
+            }
+            Role::Vector | Role::Statistic | Role::Fixed => weight.clone(),
+        };
+        let parameters = &self.model.parameters;
+        weights.iter().zip(parameters).map(halved).collect()
     }
 
     /// The weights with the statistics that they give on the first `training` images, as these are.

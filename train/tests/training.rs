@@ -69,6 +69,42 @@ fn the_artifact_reloads_to_the_same_logits_and_accuracy() {
 }
 
 #[test]
+fn weights_of_16_bits_are_what_is_evaluated_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = network(&quadratic(false));
+    let [whole, halved] = [false, true].map(|half| {
+        let recipe = Recipe { half, ..recipe() };
+        train_blobs(&network, &recipe, None).unwrap()
+    });
+    let size = |artifact: &cryptodl_network::Artifact| {
+        let path = folder.path().join("blobs.safetensors");
+        artifact.save(&path).unwrap();
+        assert_eq!(cryptodl_network::Artifact::load(&path).unwrap(), *artifact);
+        std::fs::metadata(&path).unwrap().len()
+    };
+    let weights = |(name, _): &(&String, _)| name.ends_with(".weight");
+    let spared: usize = (whole.artifact.tensors.iter().filter(weights))
+        .map(|(_, tensor)| 2 * tensor.data.len())
+        .sum();
+    assert!(size(&halved.artifact) + spared as u64 <= size(&whole.artifact) + 64);
+    for (name, tensor) in &whole.artifact.tensors {
+        let halves = &halved.artifact.tensors[name].data;
+        if !name.ends_with(".weight") {
+            assert_eq!(halves, &tensor.data, "{name}");
+            continue;
+        }
+        assert_ne!(halves, &tensor.data, "{name}");
+        for (half, weight) in halves.iter().zip(&tensor.data) {
+            let most = weight.abs().max(1e-4) / 2048.0;
+            assert!((half - weight).abs() <= most, "{name}: {half} {weight}");
+        }
+    }
+    let test = data().test;
+    let rows = logits(&halved.artifact, &test, None).unwrap();
+    assert!((accuracy(&rows, &test.labels) - halved.test_accuracy).abs() < 1e-12);
+}
+
+#[test]
 fn interrupted_and_resumed_is_exactly_uninterrupted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blobs.checkpoint");

@@ -1,9 +1,11 @@
-//! Named tensors and a few words of text in one safetensors file: 32-bit floats, little endian.
+//! Named tensors and a few words of text in one safetensors file: floats of 32 bits, little endian, and of 16 bits where
+//! that loses nothing.
 //!
 //! Reading bounds the size of the file before any memory is set aside; the header's lengths and offsets are checked by
 //! the `safetensors` crate. Writing happens here and not in that crate because that writes its metadata in an order
 //! that changes from run to run: here equal contents make equal files.
 
+use half::f16;
 use safetensors::{Dtype, SafeTensors};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -44,8 +46,8 @@ pub enum TensorFileError {
         /// What the parser said.
         reason: String,
     },
-    /// A tensor of another type than 32-bit floats.
-    #[error("`{}`: tensor `{name}` has type {dtype}, not F32", path.display())]
+    /// A tensor of something else than floats of 32 or 16 bits.
+    #[error("`{}`: tensor `{name}` has type {dtype}, not F32 or F16", path.display())]
     Type {
         /// The file.
         path: PathBuf,
@@ -98,16 +100,24 @@ impl TensorFile {
         let file = SafeTensors::deserialize(&bytes).map_err(|e| broken(&e))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
-            if view.dtype() != Dtype::F32 {
-                let dtype = format!("{:?}", view.dtype());
-                return Err(TensorFileError::Type {
-                    path: path.to_owned(),
-                    name: name.to_owned(),
-                    dtype,
-                });
-            }
-            let (words, _) = view.data().as_chunks::<4>();
-            let data = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+            let data = match view.dtype() {
+                Dtype::F32 => {
+                    let (words, _) = view.data().as_chunks::<4>();
+                    words.iter().map(|word| f32::from_le_bytes(*word)).collect()
+                }
+                Dtype::F16 => {
+                    let (words, _) = view.data().as_chunks::<2>();
+                    let words = words.iter().map(|word| f16::from_le_bytes(*word));
+                    words.map(f16::to_f32).collect()
+                }
+                other => {
+                    return Err(TensorFileError::Type {
+                        path: path.to_owned(),
+                        name: name.to_owned(),
+                        dtype: format!("{other:?}"),
+                    });
+                }
+            };
             tensors.insert(
                 name.to_owned(),
                 Tensor {
@@ -144,30 +154,39 @@ impl TensorFile {
             "__metadata__",
             serde_json::to_value(&self.metadata).expect(STRINGS),
         )]);
-        let mut offset = 0;
-        for (name, tensor) in &self.tensors {
-            let end = offset + 4 * tensor.data.len();
+        let fits = |(_, tensor): &(_, &Tensor)| tensor.data.iter().all(|value| is_short(*value));
+        // Those of 32 bits come first, so that they lie at multiples of 4 bytes.
+        let (short, whole): (Vec<_>, Vec<_>) = self.tensors.iter().partition(fits);
+        let mut data = Vec::new();
+        for (index, (name, tensor)) in whole.iter().chain(&short).enumerate() {
+            let start = data.len();
+            let dtype = if index < whole.len() { "F32" } else { "F16" };
+            for value in &tensor.data {
+                match dtype {
+                    "F32" => data.extend(value.to_le_bytes()),
+                    _ => data.extend(f16::from_f32(*value).to_le_bytes()),
+                }
+            }
             let entry = Entry {
-                dtype: "F32",
+                dtype,
                 shape: &tensor.shape,
-                data_offsets: [offset, end],
+                data_offsets: [start, data.len()],
             };
             header.insert(name, serde_json::to_value(entry).expect(STRINGS));
-            offset = end;
         }
         let mut header = serde_json::to_vec(&header).expect(STRINGS);
         // The data begins at a multiple of 8 bytes, as the format asks; spaces are allowed after the JSON.
         header.resize(header.len().next_multiple_of(8), b' ');
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.extend(header);
-        bytes.extend(
-            self.tensors
-                .values()
-                .flat_map(|tensor| &tensor.data)
-                .flat_map(|value| value.to_le_bytes()),
-        );
+        bytes.extend(data);
         bytes
     }
+}
+
+/// Whether 16 bits hold a value as it is.
+fn is_short(value: f32) -> bool {
+    f16::from_f32(value).to_f32().to_bits() == value.to_bits()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TensorFileError> {
@@ -249,6 +268,37 @@ mod tests {
             std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
             1
         );
+    }
+
+    #[test]
+    fn values_of_16_bits_take_half_the_space_and_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tensors.safetensors");
+        // the last is the smallest of 16 bits
+        let short = [0.0, -0.0, 1.0 / 3.0, 65504.0, 5.960_464_5e-8];
+        let short = short.map(|value| f16::from_f32(value).to_f32());
+        let size = |extra: f32| {
+            let mut file = file();
+            let data = short.iter().copied().cycle().take(1000).chain([extra]);
+            let tensor = Tensor {
+                shape: vec![1001],
+                data: data.collect(),
+            };
+            file.tensors.insert("long".into(), tensor);
+            file.save(&path).unwrap();
+            let bits = |file: &TensorFile| -> Vec<u32> {
+                let data = file.tensors["long"].data.iter();
+                data.map(|value| value.to_bits()).collect()
+            };
+            assert_eq!(bits(&TensorFile::load(&path).unwrap()), bits(&file));
+            std::fs::metadata(&path).unwrap().len()
+        };
+        let (halves, whole) = (size(2.0), size(1.0 / 3.0));
+        assert!(halves + 1990 < whole, "{halves} {whole}");
+        // one too large, one too small, one too long
+        for other in [1e6, 1e-9, 1.0 + f32::EPSILON] {
+            assert_eq!(size(other), whole, "{other}");
+        }
     }
 
     #[test]

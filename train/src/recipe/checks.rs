@@ -74,19 +74,6 @@ impl Recipe {
                 "rotation_degrees must be 0 or more",
             ),
             (
-                self.evaluation_bits == 0 || (2..=12).contains(&self.evaluation_bits),
-                "evaluation_bits must be 0 or 2 to 12",
-            ),
-            (
-                self.evaluation_bits == 0 || self.weight_levels == 0,
-                "evaluation_bits and weight_levels are two ways to round the same weights: choose one",
-            ),
-            (share(self.rounding_rise), "rounding_rise must be in [0, 1)"),
-            (
-                self.rounding_rise == 0.0 || self.weight_levels > 0 || self.evaluation_bits > 0,
-                "rounding_rise is about the rounding of weight_levels or evaluation_bits: set one of them",
-            ),
-            (
                 !self.replacement_clip || self.replacement > 0.0,
                 "replacement_clip is about what replacement does: set that to more than 0",
             ),
@@ -102,10 +89,38 @@ impl Recipe {
                 "elastic_pixels must be 0 or more",
             ),
         ];
-        match checks.iter().find(|(good, _)| !good) {
-            Some((_, sentence)) => Err((*sentence).to_owned()),
+        let mut checks = checks.into_iter().chain(self.rounding());
+        match checks.find(|(good, _)| !good) {
+            Some((_, sentence)) => Err(sentence.to_owned()),
             None => Ok(()),
         }
+    }
+
+    /// The same for the knobs that round weights.
+    fn rounding(&self) -> [(bool, &'static str); 5] {
+        let rise = self.rounding_rise;
+        [
+            (
+                self.evaluation_bits == 0 || (2..=12).contains(&self.evaluation_bits),
+                "evaluation_bits must be 0 or 2 to 12",
+            ),
+            (
+                self.evaluation_bits == 0 || self.weight_levels == 0,
+                "evaluation_bits and weight_levels are two ways to round the same weights: choose one",
+            ),
+            (
+                !self.half || self.evaluation_bits == 0 && self.weight_levels == 0,
+                "half rounds weights that evaluation_bits or weight_levels round already: choose one",
+            ),
+            (
+                (0.0..1.0).contains(&rise),
+                "rounding_rise must be in [0, 1)",
+            ),
+            (
+                rise == 0.0 || self.weight_levels > 0 || self.evaluation_bits > 0,
+                "rounding_rise is about the rounding of weight_levels or evaluation_bits: set one of them",
+            ),
+        ]
     }
 
     /// The same for `images` training images.
@@ -164,6 +179,14 @@ mod tests {
                     ..Recipe::default()
                 },
                 "exclude each other",
+            ),
+            (
+                Recipe {
+                    half: true,
+                    evaluation_bits: 8,
+                    ..Recipe::default()
+                },
+                "half",
             ),
             (
                 Recipe {
