@@ -230,7 +230,7 @@ pub struct Recipe {
     pub statistics_rate: f64,
     /// Whether the averaged weights get the statistics that they give themselves on 10,000 training images, instead of
     /// averages of those of the steps: averages of weights vary less, and squares notice (Izmailov et al. 2018, arXiv
-    /// 1803.05407, section 3.2).
+    /// 1803.05407, section 3.2). They are medians over batches of 100 images, because of the few that explode.
     #[serde(skip_serializing_if = "is_default")]
     pub measure_statistics: bool,
     /// Each image is brought to one brightness and contrast, before it is moved; for photographs. The network says so, and

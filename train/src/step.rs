@@ -4,7 +4,7 @@ use crate::batches::{self, Batch};
 use crate::blend::Blend;
 use crate::checkpoint::State;
 use crate::datasets::Images;
-use crate::evaluation::{BATCH, input, largest};
+use crate::evaluation::{input, largest};
 use crate::grid::Grid;
 use crate::integers::Integers;
 use crate::layers::Boundary;
@@ -18,6 +18,9 @@ use half::f16;
 
 /// Training images that the statistics of exported weights are measured on.
 const MEASURED_IMAGES: usize = 10_000;
+
+/// As many of them make one measurement.
+const MEASURED_TOGETHER: usize = 100;
 
 /// Everything that stays the same from step to step.
 pub(crate) struct Trainer<'a> {
@@ -107,7 +110,7 @@ impl Trainer<'_> {
     /// The weights that are evaluated and exported: the averages, rounded where the recipe asks for it.
     ///
     /// An average that is rounded is no average of what was rounded in each step, so batch norms get the statistics
-    /// that the rounded weights give on the first `training` images, as these are. With `measure_statistics`, averages
+    /// that the rounded weights give on the first `training` images. With `measure_statistics`, averages
     /// that are not rounded get theirs too.
     pub(crate) fn exported(
         &self,
@@ -141,7 +144,9 @@ impl Trainer<'_> {
         weights.iter().zip(parameters).map(halved).collect()
     }
 
-    /// The weights with the statistics that they give on the first `training` images, as these are.
+    /// The weights with the statistics that they give on the first `training` images, as these are: medians over small
+    /// batches. A few images in a thousand grow with every square of a deep network, until they alone set the variance of
+    /// any batch that they are in. Means over batches would be theirs, and too large for all others.
     fn measured(
         &self,
         mut weights: Vec<Tensor<2>>,
@@ -154,26 +159,19 @@ impl Trainer<'_> {
             penalty: self.recipe.penalty,
         };
         let normalisation = &self.model.network().normalisation;
-        let batches: Vec<&[usize]> = training[..training.len().min(MEASURED_IMAGES)]
-            .chunks(BATCH)
-            .collect();
-        let mut sums: Vec<Option<Tensor<2>>> = weights.iter().map(|_| None).collect();
-        for indices in &batches {
+        let mut found: Vec<Vec<Vec<f32>>> = vec![Vec::new(); weights.len()];
+        for indices in training[..training.len().min(MEASURED_IMAGES)].chunks(MEASURED_TOGETHER) {
             let batch = batches::plain(images, indices, normalisation);
             let input = input(self.model, batch.values, &self.device);
             let pass = self.model.train(&weights, &[], input, boundary, None);
             for (position, statistic) in pass.statistics {
-                let share = statistic.inner() * (indices.len() as f64);
-                sums[position] = Some(match sums[position].take() {
-                    Some(sum) => sum + share,
-                    None => share,
-                });
+                found[position].push(values(&statistic.inner()));
             }
         }
-        let count: usize = batches.iter().map(|indices| indices.len()).sum();
-        for (weight, sum) in weights.iter_mut().zip(sums) {
-            if let Some(sum) = sum {
-                *weight = sum / count as f64;
+        for (weight, measurements) in weights.iter_mut().zip(found) {
+            if !measurements.is_empty() {
+                let medians = TensorData::new(medians(&measurements), weight.dims());
+                *weight = Tensor::from_data(medians, &self.device);
             }
         }
         weights
@@ -221,6 +219,19 @@ fn targets(labels: &[u8], patches: &[Patch], classes: usize, smoothing: f64) -> 
     TensorData::new(values, [labels.len(), classes])
 }
 
+/// Of each column, the middle one of its values, the upper one of two.
+fn medians(rows: &[Vec<f32>]) -> Vec<f32> {
+    let middle = rows.len() / 2;
+    let column = |index: usize| -> Vec<f32> { rows.iter().map(|row| row[index]).collect() };
+    (0..rows[0].len())
+        .map(|index| {
+            *column(index)
+                .select_nth_unstable_by(middle, f32::total_cmp)
+                .1
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,5 +252,14 @@ mod tests {
         for (value, expected) in values.iter().zip([0.25, 0.05, 0.65, 0.05, 0.85]) {
             assert!((value - expected).abs() < 1e-6, "{values:?}");
         }
+    }
+
+    #[test]
+    fn measurements_with_an_exploding_image_do_not_count() {
+        let mut rows = vec![vec![1.0, 4.0], vec![1.2, 5.0], vec![1.1, 4.5]];
+        assert_eq!(medians(&rows), [1.1, 4.5]);
+        rows.push(vec![f32::INFINITY, 1e30]);
+        rows.push(vec![f32::NAN, 4.6]);
+        assert_eq!(medians(&rows), [1.2, 4.6]);
     }
 }
