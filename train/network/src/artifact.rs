@@ -1,7 +1,8 @@
 //! A trained network as one safetensors file.
 //!
 //! 1. The header's metadata holds `cryptodl.format` = `1`, `cryptodl.network` and `cryptodl.provenance` (JSON).
-//! 2. The data holds every tensor of the network and none else, as 32-bit floats, little endian.
+//! 2. The data holds every tensor of the network and none else, as 32-bit floats, little endian; as 16-bit floats where
+//!    they are the same numbers.
 //!
 //! A file may come from anywhere, so reading trusts nothing: sizes, lengths and offsets are bounded (see
 //! [`TensorFile`]), the network is validated, and every tensor must have the shape that the network says and finite
