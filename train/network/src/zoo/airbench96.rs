@@ -6,7 +6,7 @@
 //! # References
 //! - Jordan (2024), *94 % on CIFAR-10 in 3.29 seconds on a single GPU*, arXiv 2404.00498, section 4.
 
-use super::{Width, activated, convolution, pool};
+use super::{Width, convolution, pool, residual};
 use crate::{Layer, Network};
 
 pub(super) const NAME: &str = "airbench96";
@@ -16,13 +16,7 @@ pub(super) fn network(width: Width) -> Network {
     let mut layers = vec![convolution(width.of(24), 2, 1, 0), Layer::BatchNorm]; // [24, 31, 31]
     for channels in [64, 256, 256] {
         // [64, 15, 15] → [256, 7, 7] → [256, 3, 3]
-        let block = || convolution(width.of(channels), 3, 1, 1);
-        layers.extend([block(), pool(2)]);
-        layers.extend(activated());
-        layers.extend([Layer::Skip, block()]);
-        layers.extend(activated());
-        layers.extend([block(), Layer::BatchNorm, Layer::Add]);
-        layers.extend(activated());
+        layers.extend(residual::stage(width.of(channels)));
     }
     layers.extend([pool(3), Layer::Dense { outputs: 10 }]); // [256, 1, 1]
     super::of_photographs(NAME, layers)

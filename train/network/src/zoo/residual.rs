@@ -16,16 +16,22 @@ pub(super) fn network(width: Width) -> Network {
     let mut layers = Vec::new();
     for channels in [48, 128, 256] {
         // [48, 16, 16] → [128, 8, 8] → [256, 4, 4]
-        let narrow = || convolution(width.of(channels), 3, 1, 1);
-        layers.extend([narrow(), pool(2)]);
-        layers.extend(activated());
-        layers.extend([Layer::Skip, narrow()]);
-        layers.extend(activated());
-        layers.extend([narrow(), Layer::BatchNorm, Layer::Add]);
-        layers.extend(activated());
+        layers.extend(stage(width.of(channels)));
     }
     layers.extend([pool(4), Layer::Dense { outputs: 10 }]); // [256, 1, 1]
     super::of_photographs(NAME, layers)
+}
+
+/// A convolution that halves the image, and a block of two more that is added to what enters it.
+pub(super) fn stage(channels: usize) -> Vec<Layer> {
+    let same = || convolution(channels, 3, 1, 1);
+    let mut layers = vec![same(), pool(2)];
+    layers.extend(activated());
+    layers.extend([Layer::Skip, same()]);
+    layers.extend(activated());
+    layers.extend([same(), Layer::BatchNorm, Layer::Add]);
+    layers.extend(activated());
+    layers
 }
 
 #[cfg(test)]
