@@ -5,28 +5,25 @@
 //! 2. Outputs and the gradient of the input are the same product: at each place of the result, the weights of a few
 //!    places in a window times what lies there. What is summed over (channels of the input, or outputs) is laid out in
 //!    pairs, a block of images at a time, so that nothing is gathered: `[place, block, pair, image]`.
-//! 3. Gradient of the filters: taps of a few positions are gathered, so that they stay in the nearest cache, and
-//!    multiplied with all outputs, pairs of images at a time.
+//! 3. Gradient of the filters: see [`filters`].
 //!
+//! Matrix registers ([`amx`](super::amx)) multiply where the processor has them, else vectors ([`bfloat`](super::bfloat)).
 //! A processor without AVX-512 BF16 multiplies the rounded numbers in 32 bits. Their products fit into 32-bit floats, so
 //! results differ by the order of the sums only, as they do between processors in single precision.
 //!
 //! # References
 //! - Kalamkar et al. (2019), *A study of BFLOAT16 for deep learning training*, arXiv 1905.12322.
 
-use super::bfloat::{IMAGES, OUTPUTS, ROWS, Run, Sums, TAPS, Unit, rounded, widened};
+mod aligned;
+mod filters;
+mod product;
+
+use super::bfloat::{Unit, rounded, widened};
 use super::convolution;
 use super::windows::Windows;
+use aligned::Aligned;
+use product::{Kernel, Product, paired, panels};
 use rayon::prelude::*;
-
-/// Pairs of a tile's values that stay in the nearest cache while all weights pass: 16 KiB.
-const PAIRS: usize = 128;
-
-/// Images of a place that a thread takes at once.
-const SPAN: usize = 64;
-
-/// Numbers of each output in a group of positions: 2 KiB of each.
-const GROUP_NUMBERS: usize = 1024;
 
 /// bf16 numbers that begin where a line of the cache does.
 #[derive(Debug)]
@@ -68,10 +65,22 @@ pub(crate) fn forward(
     batch: usize,
     windows: &Windows,
 ) -> Vec<f32> {
-    let Some(unit) = Unit::detect() else {
-        let filters = Rounded::of(filters).widened();
-        return convolution::forward(&filters, &values.widened(), batch, windows);
-    };
+    match Kernel::of(windows.channels.div_ceil(2)) {
+        Some(kernel) => forward_by(kernel, filters, values, batch, windows),
+        None => {
+            let filters = Rounded::of(filters).widened();
+            convolution::forward(&filters, &values.widened(), batch, windows)
+        }
+    }
+}
+
+fn forward_by(
+    kernel: Kernel,
+    filters: &[f32],
+    values: &Rounded,
+    batch: usize,
+    windows: &Windows,
+) -> Vec<f32> {
     let Windows {
         channels,
         places,
@@ -83,17 +92,17 @@ pub(crate) fn forward(
     let outputs = filters.len() / taps;
     assert_eq!(filters.len(), outputs * taps);
     assert_eq!(values.halves().len(), channels * inputs * batch);
-    let panels = panels(outputs, places, channels, |row, place, channel| {
+    let panels = panels(kernel, outputs, places, channels, |row, place, channel| {
         filters[row * taps + channel * places + place]
     });
-    let values = paired(values.halves(), channels, inputs, batch);
+    let values = paired(kernel, values.halves(), channels, inputs, batch);
     let product = Product {
-        unit,
+        kernel,
         panels: panels.as_ref(),
         values: values.as_ref(),
         places,
-        pairs: channels.div_ceil(2),
-        batch,
+        steps: kernel.steps(channels),
+        columns: batch,
     };
     product.run(outputs, positions, |position, seen| {
         seen.extend((0..places).filter_map(|place| {
@@ -110,10 +119,23 @@ pub(crate) fn input_gradient(
     batch: usize,
     windows: &Windows,
 ) -> Vec<f32> {
-    let Some(unit) = Unit::detect() else {
-        let filters = Rounded::of(filters).widened();
-        return convolution::input_gradient(&filters, &gradients.widened(), batch, windows);
-    };
+    let outputs = filters.len() / windows.taps();
+    match Kernel::of(outputs.div_ceil(2)) {
+        Some(kernel) => input_gradient_by(kernel, filters, gradients, batch, windows),
+        None => {
+            let filters = Rounded::of(filters).widened();
+            convolution::input_gradient(&filters, &gradients.widened(), batch, windows)
+        }
+    }
+}
+
+fn input_gradient_by(
+    kernel: Kernel,
+    filters: &[f32],
+    gradients: &Rounded,
+    batch: usize,
+    windows: &Windows,
+) -> Vec<f32> {
     let Windows {
         channels,
         places,
@@ -124,17 +146,21 @@ pub(crate) fn input_gradient(
     let taps = windows.taps();
     let outputs = filters.len() / taps;
     assert_eq!(gradients.halves().len(), outputs * positions * batch);
-    let panels = panels(channels, places, outputs, |channel, place, output| {
-        filters[output * taps + channel * places + place]
-    });
-    let gradients = paired(gradients.halves(), outputs, positions, batch);
+    let panels = panels(
+        kernel,
+        channels,
+        places,
+        outputs,
+        |channel, place, output| filters[output * taps + channel * places + place],
+    );
+    let gradients = paired(kernel, gradients.halves(), outputs, positions, batch);
     let product = Product {
-        unit,
+        kernel,
         panels: panels.as_ref(),
         values: gradients.as_ref(),
         places,
-        pairs: outputs.div_ceil(2),
-        batch,
+        steps: kernel.steps(outputs),
+        columns: batch,
     };
     product.run(channels, inputs, |input, seen| {
         seen.extend(windows.readers(input));
@@ -148,269 +174,14 @@ pub(crate) fn filter_gradient(
     batch: usize,
     windows: &Windows,
 ) -> Vec<f32> {
-    let Some(unit) = Unit::detect() else {
-        let (gradients, values) = (gradients.widened(), values.widened());
-        return convolution::filter_gradient(&gradients, &values, batch, windows);
-    };
-    let (gradients, values) = (gradients.halves(), values.halves());
-    let taps = windows.taps();
-    let outputs = gradients.len() / (windows.positions * batch);
-    assert_eq!(values.len(), windows.channels * windows.inputs * batch);
-    // Some pieces a thread, so that an early one takes over from a late one; the results are the same however many.
-    let pieces = 4 * rayon::current_num_threads();
-    let piece = taps.div_ceil(pieces).next_multiple_of(TAPS);
-    let mut transposed = vec![0.0; taps * outputs];
-    transposed
-        .par_chunks_mut(piece * outputs)
-        .enumerate()
-        .for_each(|(index, sums)| {
-            let gradient = FilterGradient {
-                unit,
-                gradients,
-                values,
-                outputs,
-                batch,
-                windows,
-            };
-            gradient.run(index * piece, sums);
-        });
-    let mut result = vec![0.0; taps * outputs];
-    for (output, row) in result.chunks_exact_mut(taps).enumerate() {
-        for (value, column) in row.iter_mut().zip(transposed.chunks_exact(outputs)) {
-            *value = column[output];
+    // Few channels fill few columns.
+    match Kernel::of(batch.min(windows.channels).div_ceil(2)) {
+        Some(kernel) => {
+            filters::gradient(kernel, gradients.halves(), values.halves(), batch, windows)
         }
-    }
-    result
-}
-
-/// Numbers that begin where a line of the cache does: vectors then never lie across two of them.
-#[derive(Debug)]
-struct Aligned<T> {
-    buffer: Vec<T>,
-    start: usize,
-    length: usize,
-}
-
-impl<T: Copy + Default> Aligned<T> {
-    fn zeros(length: usize) -> Self {
-        const LINE: usize = 64;
-        let buffer = vec![T::default(); length + LINE / size_of::<T>()];
-        let start = buffer.as_ptr().align_offset(LINE);
-        Self {
-            buffer,
-            start,
-            length,
-        }
-    }
-
-    fn as_mut(&mut self) -> &mut [T] {
-        &mut self.buffer[self.start..self.start + self.length]
-    }
-
-    fn as_ref(&self) -> &[T] {
-        &self.buffer[self.start..self.start + self.length]
-    }
-}
-
-fn pair(first: u16, second: u16) -> u32 {
-    u32::from(first) | u32::from(second) << 16
-}
-
-/// Weights `[row, place, inner]` in pairs of the innermost, as `[panel, place, pair, row of the panel]`; what is missing
-/// is 0.
-fn panels(
-    rows: usize,
-    places: usize,
-    inner: usize,
-    value: impl Fn(usize, usize, usize) -> f32 + Sync,
-) -> Aligned<u32> {
-    let size = places * inner.div_ceil(2) * ROWS;
-    let mut panels = Aligned::zeros(rows.div_ceil(ROWS) * size);
-    let panel = |(index, panel): (usize, &mut [u32])| {
-        let first = index * ROWS;
-        for row in first..rows.min(first + ROWS) {
-            for place in 0..places {
-                let pairs = panel[place * inner.div_ceil(2) * ROWS..].iter_mut();
-                let pairs = pairs.skip(row - first).step_by(ROWS);
-                for (pair_of, k) in pairs.zip((0..inner).step_by(2)) {
-                    let second = if k + 1 < inner {
-                        rounded(value(row, place, k + 1))
-                    } else {
-                        0
-                    };
-                    *pair_of = pair(rounded(value(row, place, k)), second);
-                }
-            }
-        }
-    };
-    let whole = panels.as_mut();
-    whole.par_chunks_exact_mut(size).enumerate().for_each(panel);
-    panels
-}
-
-/// `[inner, place, batch]` in pairs of the outermost, as `[place, block, pair, image of the block]`; what is missing is 0.
-fn paired(halves: &[u16], inner: usize, places: usize, batch: usize) -> Aligned<u32> {
-    let pairs = inner.div_ceil(2);
-    let mut result = Aligned::zeros(places * pairs * batch.next_multiple_of(IMAGES));
-    let size = pairs * batch.next_multiple_of(IMAGES);
-    let place = |(place, result): (usize, &mut [u32])| {
-        for index in 0..pairs {
-            let row = |k: usize| &halves[(k * places + place) * batch..][..batch];
-            let first = row(2 * index);
-            let second = (2 * index + 1 < inner).then(|| row(2 * index + 1));
-            for (block, start) in (0..batch).step_by(IMAGES).enumerate() {
-                let end = batch.min(start + IMAGES);
-                let result = &mut result[(block * pairs + index) * IMAGES..][..IMAGES];
-                if let Some(second) = second {
-                    let both = first[start..end].iter().zip(&second[start..end]);
-                    for (result, (first, second)) in result.iter_mut().zip(both) {
-                        *result = pair(*first, *second);
-                    }
-                } else {
-                    for (result, first) in result.iter_mut().zip(&first[start..end]) {
-                        *result = pair(*first, 0);
-                    }
-                }
-            }
-        }
-    };
-    let whole = result.as_mut();
-    whole.par_chunks_exact_mut(size).enumerate().for_each(place);
-    result
-}
-
-/// Weights of places in windows, times what lies there.
-struct Product<'a> {
-    unit: Unit,
-    /// `[panel, place, pair, row of the panel]`.
-    panels: &'a [u32],
-    /// `[source, block, pair, image of the block]`.
-    values: &'a [u32],
-    places: usize,
-    pairs: usize,
-    batch: usize,
-}
-
-impl Product<'_> {
-    /// `[row, target, batch]`; `seen` lists the place in the window and the source of all that a target sums over.
-    fn run(
-        &self,
-        rows: usize,
-        targets: usize,
-        seen: impl Fn(usize, &mut Vec<(usize, usize)>) + Sync,
-    ) -> Vec<f32> {
-        let mut result = vec![0.0; rows * targets * self.batch];
-        let spans = self.batch.div_ceil(SPAN);
-        let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
-        tasks.resize_with(targets * spans, || Vec::with_capacity(rows));
-        for (index, row) in result.chunks_exact_mut(self.batch).enumerate() {
-            for (span, images) in row.chunks_mut(SPAN).enumerate() {
-                tasks[index % targets * spans + span].push(images);
-            }
-        }
-        tasks.into_par_iter().enumerate().for_each_init(
-            || vec![Sums::default(); rows.div_ceil(ROWS)],
-            |sums, (index, mut rows)| {
-                let mut sources = Vec::new();
-                seen(index / spans, &mut sources);
-                let first = index % spans * SPAN;
-                for start in (0..rows[0].len()).step_by(IMAGES) {
-                    self.block(&sources, (first + start) / IMAGES, sums);
-                    let end = rows[0].len().min(start + IMAGES);
-                    for (row, sums) in rows.iter_mut().zip(sums.as_flattened()) {
-                        row[start..end].copy_from_slice(&sums[..end - start]);
-                    }
-                }
-            },
-        );
-        result
-    }
-
-    /// The sums of all rows for one block of images.
-    fn block(&self, sources: &[(usize, usize)], block: usize, sums: &mut [Sums]) {
-        let Self { places, pairs, .. } = *self;
-        let blocks = self.batch.div_ceil(IMAGES);
-        let (panels, _) = self.panels.as_chunks::<ROWS>();
-        let (values, _) = self.values.as_chunks::<IMAGES>();
-        sums.fill(Sums::default());
-        // As many runs together as the nearest cache holds.
-        let most = pairs.min(PAIRS);
-        let runs: Vec<Run> = sources
-            .iter()
-            .flat_map(|(place, source)| {
-                (0..pairs).step_by(most).map(move |first| Run {
-                    weights: place * pairs + first,
-                    values: (source * blocks + block) * pairs + first,
-                    length: most.min(pairs - first),
-                })
-            })
-            .collect();
-        for runs in runs.chunks(PAIRS / most) {
-            for (panel, sums) in panels.chunks_exact(places * pairs).zip(&mut *sums) {
-                self.unit.tile(panel, values, runs, sums);
-            }
-        }
-    }
-}
-
-/// The gradients of some taps of all filters.
-struct FilterGradient<'a> {
-    unit: Unit,
-    gradients: &'a [u16],
-    values: &'a [u16],
-    outputs: usize,
-    batch: usize,
-    windows: &'a Windows,
-}
-
-impl FilterGradient<'_> {
-    /// Sums `[tap, out]`, from the tap `first` on.
-    fn run(&self, first: usize, sums: &mut [f32]) {
-        let Self {
-            outputs,
-            batch,
-            windows,
-            ..
-        } = *self;
-        let positions = windows.positions;
-        let group = (GROUP_NUMBERS / batch).max(1);
-        let mut gathered = Aligned::zeros(TAPS * group * batch);
-        for start in (0..positions).step_by(group) {
-            let places = start..(start + group).min(positions);
-            let length = places.len() * batch;
-            for (index, sums) in sums.chunks_mut(TAPS * outputs).enumerate() {
-                // Beyond the last tap it is computed again, and not kept.
-                let last = first + index * TAPS + sums.len() / outputs - 1;
-                for (t, row) in gathered
-                    .as_mut()
-                    .chunks_exact_mut(group * batch)
-                    .enumerate()
-                {
-                    let tap = (first + index * TAPS + t).min(last);
-                    for (position, numbers) in places.clone().zip(row.chunks_exact_mut(batch)) {
-                        match windows.row(tap, position) {
-                            Some(row) => {
-                                numbers.copy_from_slice(&self.values[row * batch..][..batch]);
-                            }
-                            None => numbers.fill(0),
-                        }
-                    }
-                }
-                let taps =
-                    std::array::from_fn(|t| &gathered.as_ref()[t * group * batch..][..length]);
-                for output in (0..outputs).step_by(OUTPUTS) {
-                    let rows = std::array::from_fn(|o| {
-                        let row = (output + o).min(outputs - 1) * positions + start;
-                        &self.gradients[row * batch..][..length]
-                    });
-                    let found = self.unit.dot(rows, taps);
-                    for (sums, found) in sums.chunks_exact_mut(outputs).zip(&found) {
-                        for (sum, found) in sums[output..].iter_mut().zip(found) {
-                            *sum += found;
-                        }
-                    }
-                }
-            }
+        None => {
+            let (gradients, values) = (gradients.widened(), values.widened());
+            convolution::filter_gradient(&gradients, &values, batch, windows)
         }
     }
 }
@@ -444,6 +215,7 @@ mod tests {
             (1, 9, 7, 4, 2, 0, 32),
             (4, 16, 5, 2, 1, 1, 200),
             (259, 11, 3, 3, 1, 1, 3),
+            (33, 65, 4, 3, 1, 1, 65),
             (7, 261, 2, 1, 1, 0, 66),
         ] {
             let shape = |channels, side| Shape {
@@ -465,21 +237,38 @@ mod tests {
             let exact = Rounded::of(&filters).widened();
             let (wide_input, wide_gradient) = (input.widened(), gradient.widened());
             let what = format!("{channels} {outputs} {kernel} {batch}");
-            agree(
-                &forward(&filters, &input, batch, &windows),
-                &convolution::forward(&exact, &wide_input, batch, &windows),
-                &format!("outputs, {what}"),
-            );
-            agree(
-                &input_gradient(&filters, &gradient, batch, &windows),
-                &convolution::input_gradient(&exact, &wide_gradient, batch, &windows),
-                &format!("gradient of the input, {what}"),
-            );
-            agree(
-                &filter_gradient(&gradient, &input, batch, &windows),
-                &convolution::filter_gradient(&wide_gradient, &wide_input, batch, &windows),
-                &format!("gradient of the filters, {what}"),
-            );
+            let outputs = convolution::forward(&exact, &wide_input, batch, &windows);
+            let of_input = convolution::input_gradient(&exact, &wide_gradient, batch, &windows);
+            let of_filters =
+                convolution::filter_gradient(&wide_gradient, &wide_input, batch, &windows);
+            let check = |found: [Vec<f32>; 3], by: &str| {
+                let [first, second, third] = found;
+                agree(&first, &outputs, &format!("outputs, {by}, {what}"));
+                agree(
+                    &second,
+                    &of_input,
+                    &format!("gradient of the input, {by}, {what}"),
+                );
+                agree(
+                    &third,
+                    &of_filters,
+                    &format!("gradient of the filters, {by}, {what}"),
+                );
+            };
+            let chosen = [
+                forward(&filters, &input, batch, &windows),
+                input_gradient(&filters, &gradient, batch, &windows),
+                filter_gradient(&gradient, &input, batch, &windows),
+            ];
+            check(chosen, "what is chosen here");
+            for kernel in Kernel::all() {
+                let found = [
+                    forward_by(kernel, &filters, &input, batch, &windows),
+                    input_gradient_by(kernel, &filters, &gradient, batch, &windows),
+                    filters::gradient(kernel, gradient.halves(), input.halves(), batch, &windows),
+                ];
+                check(found, &format!("{kernel:?}"));
+            }
         }
     }
 }

@@ -8,7 +8,8 @@
 //! | [`product`] | the two inner loops of all products, in vector registers |
 //! | [`windows`] | which values lie in which window |
 //! | [`convolution`] | convolutions and their gradients, without a matrix of patches in memory |
-//! | [`bfloat`] | the inner loops of products of bf16 numbers: the only module with `unsafe` |
+//! | [`bfloat`] | the inner loops of products of bf16 numbers, in vector registers; with `unsafe` |
+//! | [`amx`] | the same in matrix registers; with `unsafe` |
 //! | [`mixed`] | convolutions and their gradients with numbers rounded to bf16 |
 //! | [`normalise`] | batch norm, activation and boundary loss in one pass |
 //! | [`terms`] | the Hermite series of an activation with normalised terms, as part of that |
@@ -23,6 +24,7 @@
     reason = "what runs in vector registers must be compiled into the function that chose their width"
 )]
 
+mod amx;
 mod bfloat;
 pub(crate) mod convolution;
 pub(crate) mod mixed;
