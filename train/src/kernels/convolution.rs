@@ -12,6 +12,7 @@ use super::product::{
     tile,
 };
 use super::windows::Windows;
+use super::zeros;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -33,7 +34,7 @@ pub(crate) fn forward(
     let packed = panels(outputs, taps, sizes.rows, |row, tap| {
         filters[row * taps + tap]
     });
-    let mut result = vec![0.0; outputs * windows.positions * batch];
+    let mut result = zeros(outputs * windows.positions * batch);
     by_place(&mut result, windows.positions, batch)
         .into_par_iter()
         .enumerate()
@@ -73,7 +74,7 @@ pub(crate) fn input_gradient(
         filters[column % outputs * taps + channel * places + column / outputs]
     });
     let blocked = blocked(gradients, outputs, positions, batch, sizes);
-    let mut result = vec![0.0; channels * inputs * batch];
+    let mut result = zeros(channels * inputs * batch);
     by_place(&mut result, inputs, batch)
         .into_par_iter()
         .enumerate()

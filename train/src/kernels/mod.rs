@@ -37,6 +37,17 @@ pub(crate) mod windows;
 
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
+use rayon::prelude::*;
+
+/// Zeros, written by all threads: for a large tensor, one thread takes as long as both do to compute what goes there.
+fn zeros<T: Copy + Default + Send>(count: usize) -> Vec<T> {
+    const CHUNK: usize = 4096;
+    let chunks = (0..count.div_ceil(CHUNK)).into_par_iter();
+    let chunks: Vec<[T; CHUNK]> = chunks.map(|_| [T::default(); CHUNK]).collect();
+    let mut zeros = chunks.into_flattened();
+    zeros.truncate(count);
+    zeros
+}
 
 /// Which operators a model is computed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@
 //! - Ioffe & Szegedy (2015), *Batch normalization*, ICML, section 3.
 
 use super::terms::{Slopes, TermMoments, Terms};
+use super::zeros;
 use crate::Penalty;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -197,7 +198,7 @@ pub(crate) fn train(
 ) -> Normalised {
     let size = values.len() / gamma.len();
     assert_eq!(values.len(), size * gamma.len());
-    let mut output = vec![0.0; values.len()];
+    let mut output = zeros(values.len());
     let channels: Vec<(Channel, f64)> = output
         .par_chunks_exact_mut(size)
         .zip(values.par_chunks_exact(size))
@@ -239,7 +240,7 @@ pub(crate) fn train(
 pub(crate) fn infer(values: &[f32], channels: &[Channel], treatment: &Treatment) -> Vec<f32> {
     let size = values.len() / channels.len();
     assert_eq!(values.len(), size * channels.len());
-    let mut output = vec![0.0; values.len()];
+    let mut output = zeros(values.len());
     output
         .par_chunks_exact_mut(size)
         .zip(values.par_chunks_exact(size))
@@ -259,7 +260,7 @@ pub(crate) fn gradients(
 ) -> Gradients {
     let size = values.len() / channels.len();
     assert_eq!(values.len(), gradients.len());
-    let mut result = vec![0.0; values.len()];
+    let mut result = zeros(values.len());
     let pull = treatment.boundary_weight / values.len() as f32;
     let sums: Vec<(f32, f32)> = result
         .par_chunks_exact_mut(size)

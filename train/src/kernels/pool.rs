@@ -1,6 +1,7 @@
 //! Mean pooling `[channels·h·w, n] → [channels·h'·w', n]`.
 
 use super::windows::Windows;
+use super::zeros;
 use rayon::prelude::*;
 
 /// Means over the windows.
@@ -8,7 +9,7 @@ pub(crate) fn forward(values: &[f32], batch: usize, windows: &Windows) -> Vec<f3
     let size = windows.inputs * batch;
     assert_eq!(values.len(), windows.channels * size);
     let share = 1.0 / windows.places as f32;
-    let mut means = vec![0.0; windows.channels * windows.positions * batch];
+    let mut means = zeros(windows.channels * windows.positions * batch);
     means
         .par_chunks_exact_mut(windows.positions * batch)
         .zip(values.par_chunks_exact(size))
@@ -29,7 +30,7 @@ pub(crate) fn gradient(gradients: &[f32], batch: usize, windows: &Windows) -> Ve
     let size = windows.positions * batch;
     assert_eq!(gradients.len(), windows.channels * size);
     let share = 1.0 / windows.places as f32;
-    let mut result = vec![0.0; windows.channels * windows.inputs * batch];
+    let mut result = zeros(windows.channels * windows.inputs * batch);
     result
         .par_chunks_exact_mut(windows.inputs * batch)
         .zip(gradients.par_chunks_exact(size))

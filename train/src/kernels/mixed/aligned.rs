@@ -1,5 +1,7 @@
 //! Memory that begins where a line of the cache does: vectors then never lie across two of them.
 
+use crate::kernels::zeros;
+
 /// Numbers that begin where a line of the cache does.
 #[derive(Debug)]
 pub(super) struct Aligned<T> {
@@ -8,10 +10,10 @@ pub(super) struct Aligned<T> {
     length: usize,
 }
 
-impl<T: Copy + Default> Aligned<T> {
+impl<T: Copy + Default + Send> Aligned<T> {
     pub(super) fn zeros(length: usize) -> Self {
         const LINE: usize = 64;
-        let buffer = vec![T::default(); length + LINE / size_of::<T>()];
+        let buffer: Vec<T> = zeros(length + LINE / size_of::<T>());
         let start = buffer.as_ptr().align_offset(LINE);
         Self {
             buffer,

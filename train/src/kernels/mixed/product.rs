@@ -5,15 +5,12 @@
 //! `[source, block, step, pair of the step, column of the block]`. What is missing in either is 0.
 
 use super::aligned::Aligned;
-use crate::kernels::amx;
 use crate::kernels::bfloat::{self, IMAGES, Run, rounded};
+use crate::kernels::{amx, zeros};
 use rayon::prelude::*;
 
 /// Columns of a block: images, where outputs or gradients of inputs are computed.
 pub(super) const COLUMNS: usize = IMAGES;
-
-/// Pairs of a block's values that stay in the nearest cache while all weights pass: 16 KiB.
-const PAIRS: usize = 128;
 
 /// Images of a place that a thread takes at once.
 const SPAN: usize = 64;
@@ -56,6 +53,15 @@ impl Kernel {
         match self {
             Self::Vectors(_) => 1,
             Self::Matrices(_) => amx::PAIRS,
+        }
+    }
+
+    /// Steps of a block's values that stay in the nearest cache while all weights pass: 16 KiB; 32 KiB where the cache
+    /// has 48.
+    fn near(self) -> usize {
+        match self {
+            Self::Vectors(_) => 128,
+            Self::Matrices(_) => 16,
         }
     }
 
@@ -182,7 +188,7 @@ impl Product<'_> {
         targets: usize,
         seen: impl Fn(usize, &mut Vec<(usize, usize)>) + Sync,
     ) -> Vec<f32> {
-        let mut result = vec![0.0; rows * targets * self.columns];
+        let mut result = zeros(rows * targets * self.columns);
         let spans = self.columns.div_ceil(SPAN);
         let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
         tasks.resize_with(targets * spans, || Vec::with_capacity(rows));
@@ -226,8 +232,8 @@ impl Product<'_> {
         let blocks = self.columns.div_ceil(COLUMNS);
         let panel = self.places * steps * kernel.pairs() * kernel.rows();
         // As many runs together as the nearest cache holds.
-        let nearest = PAIRS / kernel.pairs();
-        let most = steps.min(nearest);
+        let near = kernel.near();
+        let most = steps.min(near);
         let runs: Vec<Run> = sources
             .iter()
             .flat_map(|(place, source)| {
@@ -238,7 +244,7 @@ impl Product<'_> {
                 })
             })
             .collect();
-        for runs in runs.chunks(nearest / most) {
+        for runs in runs.chunks(near / most) {
             let panels = self.panels.chunks_exact(panel);
             for (panel, sums) in panels.zip(sums.chunks_exact_mut(kernel.rows())) {
                 kernel.tile(panel, self.values, runs, sums);
