@@ -26,8 +26,8 @@ pub enum Precision {
     Single,
     /// Values, filters and gradients are rounded to bf16 (8 bits of mantissa) where they enter the products of
     /// convolutions and of dense layers but the last, in both passes. Sums, weights, the last layer, batch norms, loss,
-    /// optimiser and averages stay in 32 bits. Faster on processors with AVX-512 BF16; others compute the same, rounding
-    /// included, no faster than in single precision. Only for training on the processor.
+    /// optimiser and averages stay in 32 bits. Faster on processors with AVX-512 BF16 or AMX; others compute the same,
+    /// rounding included, no faster than in single precision. Only for training on the processor.
     Mixed,
 }
 

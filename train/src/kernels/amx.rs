@@ -1,18 +1,22 @@
 //! Products of bf16 numbers with 32-bit sums, by the processor's matrix registers (Intel AMX).
 //!
 //! `tdpbf16ps` multiplies 16 rows of 16 pairs with 16 pairs of 16 columns, in the time of sixteen of the vectors that
-//! [`super::bfloat`] multiplies. Rounding, denormal numbers and the order of sums are as there. Compilers do not know
-//! the registers yet, so the loop is written out.
+//! [`super::bfloat`] multiplies. Denormal numbers count as 0 as there, only the order of sums is another. Stable Rust
+//! has no functions for these instructions, so the loop is written out.
 //!
-//! A thread may use them once its process has asked the kernel for the room that they take when threads change places.
+//! A thread may use the registers once its process has asked the kernel for the room that they take when threads change
+//! places.
 //!
 //! # References
-//! - Intel, *Architecture instruction set extensions and future features*, 319433, chapter 3.
+//! - Intel, *64 and IA-32 architectures software developer's manual*, volume 2, `TDPBF16PS`.
 //! - The Linux kernel's documentation, *Using XSTATE features in user space applications*.
 
-#![expect(
-    unsafe_code,
-    reason = "the instructions are called directly; each block says why it may"
+#![cfg_attr(
+    all(target_arch = "x86_64", target_os = "linux"),
+    expect(
+        unsafe_code,
+        reason = "the instructions are called directly; each block says why it may"
+    )
 )]
 
 use super::bfloat::{IMAGES, Run};
@@ -27,9 +31,6 @@ pub(super) type Sums = [[f32; IMAGES]; ROWS];
 
 /// 2 KiB of pairs: [`PAIRS`] of each of [`ROWS`] rows, or [`IMAGES`] of each of [`PAIRS`] rows.
 pub(super) type Slab = [u32; PAIRS * ROWS];
-
-/// Runs that are multiplied in one go.
-const MOST_RUNS: usize = 16;
 
 /// That the processor has the registers, and the process may use them.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -52,9 +53,9 @@ impl Unit {
     /// `sums[r] += Σ_k weights[k][r] · values[k]` over the slabs `k` of the runs, both products of a pair. Slabs of
     /// weights are `[row, pair]`, those of values `[pair, image]`.
     pub(super) fn tile(self, weights: &[Slab], values: &[Slab], runs: &[Run], sums: &mut Sums) {
-        // A list of its own would cost more than the products of a short run.
-        for runs in runs.chunks(MOST_RUNS) {
-            let mut stretches = [registers::Stretch::default(); MOST_RUNS];
+        // A list on the heap would cost more than the products of a short run.
+        for runs in runs.chunks(registers::MOST_STRETCHES) {
+            let mut stretches = [registers::Stretch::default(); registers::MOST_STRETCHES];
             for (stretch, run) in stretches.iter_mut().zip(runs) {
                 *stretch = registers::Stretch {
                     weights: weights[run.weights..][..run.length].as_ptr(),
@@ -70,10 +71,19 @@ impl Unit {
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod registers {
-    use super::{Slab, Sums};
+    use super::{IMAGES, PAIRS, ROWS, Slab, Sums};
     use core::arch::asm;
     use core::arch::x86_64::__cpuid_count;
     use core::ptr;
+
+    // What is written as numbers in `tile`.
+    const _: () = assert!(
+        ROWS == 32 && PAIRS == 16 && IMAGES == 32 && size_of::<Stretch>() == 24,
+        "a slab is two registers"
+    );
+
+    /// Stretches that are multiplied in one go.
+    pub(super) const MOST_STRETCHES: usize = 16;
 
     /// Slabs behind each other.
     #[derive(Clone, Copy)]
@@ -104,21 +114,12 @@ mod registers {
         rows: [u8; 16],
     }
 
-    static SHAPES: Shapes = {
-        let mut shapes = Shapes {
-            palette: 1,
-            start_row: 0,
-            reserved: [0; 14],
-            row_bytes: [0; 16],
-            rows: [0; 16],
-        };
-        let mut register = 0;
-        while register < 8 {
-            shapes.row_bytes[register] = 64;
-            shapes.rows[register] = 16;
-            register += 1;
-        }
-        shapes
+    static SHAPES: Shapes = Shapes {
+        palette: 1,
+        start_row: 0,
+        reserved: [0; 14],
+        row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+        rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
     };
 
     /// Whether the processor has the registers and their bf16 product.
@@ -225,5 +226,128 @@ impl Unit {
 
     pub(super) fn tile(self, _: &[Slab], _: &[Slab], _: &[Run], _: &mut Sums) {
         match self {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::bfloat::{rounded, widened};
+    use crate::random::Random;
+
+    /// The upper half of a float: a denormal number stays one.
+    fn bfloat(value: f32) -> u16 {
+        (value.to_bits() >> 16) as u16
+    }
+
+    /// Slabs of pairs, and the two numbers of each pair.
+    fn slabs(count: usize, seed: u64) -> (Vec<Slab>, Vec<[f64; 2]>) {
+        let mut random = Random::at([seed]);
+        let halves: Vec<u16> = (0..2 * count * ROWS * PAIRS)
+            .map(|_| rounded(random.normal() as f32))
+            .collect();
+        let pairs = halves.as_chunks::<2>().0;
+        let words: Vec<u32> = pairs
+            .iter()
+            .map(|[first, second]| u32::from(*first) | u32::from(*second) << 16)
+            .collect();
+        let numbers = pairs
+            .iter()
+            .map(|pair| pair.map(|half| f64::from(widened(half))));
+        (words.as_chunks().0.to_vec(), numbers.collect())
+    }
+
+    #[test]
+    fn a_tile_adds_the_products_of_all_pairs_in_its_runs() {
+        let Some(unit) = Unit::detect() else { return };
+        let (weights, a) = slabs(9, 1);
+        let (values, b) = slabs(7, 2);
+        // More runs than are multiplied in one go, one of them empty.
+        let runs: Vec<Run> = (0..20)
+            .map(|index| Run {
+                weights: index * 5 % 7,
+                values: index * 3 % 5,
+                length: if index == 4 { 0 } else { 1 + index % 2 },
+            })
+            .collect();
+        for runs in [&runs[..], &runs[..1], &runs[..5], &runs[4..5], &[]] {
+            let mut sums = [[0.5; IMAGES]; ROWS];
+            unit.tile(&weights, &values, runs, &mut sums);
+            for (row, sums) in sums.iter().enumerate() {
+                for (image, sum) in sums.iter().enumerate() {
+                    let (mut expected, mut size) = (0.5, 0.5);
+                    for run in runs {
+                        for pair in 0..run.length * PAIRS {
+                            let (slab, pair) = (pair / PAIRS, pair % PAIRS);
+                            let [a, b] = [
+                                a[((run.weights + slab) * ROWS + row) * PAIRS + pair],
+                                b[((run.values + slab) * PAIRS + pair) * IMAGES + image],
+                            ];
+                            for (a, b) in a.iter().zip(b) {
+                                expected += a * b;
+                                size += (a * b).abs();
+                            }
+                        }
+                    }
+                    let difference = (f64::from(*sum) - expected).abs();
+                    assert!(difference <= 1e-5 * size, "{row} {image}: {sum} {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_so_and_what_is_tiny_counts_as_nothing() {
+        let Some(unit) = Unit::detect() else { return };
+        for value in [1.5, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-40] {
+            // Times 1, as the second number of the last pair of the last row.
+            let mut weights: Slab = [0; PAIRS * ROWS];
+            weights[PAIRS * ROWS - 1] = u32::from(bfloat(value)) << 16;
+            let values: Slab = [u32::from(bfloat(1.0)) << 16; PAIRS * ROWS];
+            let run = Run {
+                weights: 0,
+                values: 0,
+                length: 1,
+            };
+            let mut sums = [[0.0; IMAGES]; ROWS];
+            unit.tile(&[weights], &[values], &[run], &mut sums);
+            let expected = widened(rounded(value));
+            for sum in sums[ROWS - 1] {
+                let same = sum.to_bits() == expected.to_bits() || sum.is_nan() && expected.is_nan();
+                assert!(same, "{value:e}: {sum:e}");
+            }
+            assert_eq!(sums[..ROWS - 1].as_flattened(), [0.0; IMAGES * (ROWS - 1)]);
+        }
+    }
+
+    #[test]
+    fn registers_survive_that_threads_change_places() {
+        let Some(unit) = Unit::detect() else { return };
+        let repeat = |seed| {
+            let (weights, _) = slabs(64, seed);
+            let (values, _) = slabs(64, seed + 1);
+            let all = [Run {
+                weights: 0,
+                values: 0,
+                length: 64,
+            }];
+            let run = || {
+                let mut sums = [[0.0; IMAGES]; ROWS];
+                unit.tile(&weights, &values, &all, &mut sums);
+                sums
+            };
+            let first = run();
+            // Long enough for every thread to be interrupted many times.
+            assert!((0..10_000).all(|_| run() == first), "{seed}");
+            first
+        };
+        let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let together: Vec<Sums> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads)
+                .map(|seed| scope.spawn(move || repeat(seed)))
+                .collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert!(together.windows(2).all(|two| two[0] != two[1]));
     }
 }

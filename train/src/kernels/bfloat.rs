@@ -7,9 +7,12 @@
 //! [`tile`](Unit::tile) is for outputs and for the gradients of inputs: pairs of channels, one image a lane.
 //! [`dot`](Unit::dot) is for the gradients of filters: pairs of images.
 
-#![expect(
-    unsafe_code,
-    reason = "the instructions are called directly; each block says why it may"
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(
+        unsafe_code,
+        reason = "the instructions are called directly; each block says why it may"
+    )
 )]
 
 /// Rows of weights in a tile.
@@ -27,14 +30,15 @@ const LANES: usize = 16;
 /// Sums of a tile.
 pub(super) type Sums = [[f32; IMAGES]; ROWS];
 
-/// Pairs that lie behind each other in the weights and in the values.
+/// Steps that lie behind each other in the weights and in the values: a pair each for vectors, a slab each for matrix
+/// registers ([`super::amx`]).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
-    /// First pair of the weights.
+    /// First step of the weights.
     pub weights: usize,
-    /// First pair of the values.
+    /// First step of the values.
     pub values: usize,
-    /// Number of pairs.
+    /// Number of steps.
     pub length: usize,
 }
 

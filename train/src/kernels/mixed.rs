@@ -7,8 +7,8 @@
 //!    pairs, a block of images at a time, so that nothing is gathered: `[place, block, pair, image]`.
 //! 3. Gradient of the filters: see [`filters`].
 //!
-//! Matrix registers ([`amx`](super::amx)) multiply where the processor has them, else vectors ([`bfloat`](super::bfloat)).
-//! A processor without AVX-512 BF16 multiplies the rounded numbers in 32 bits. Their products fit into 32-bit floats, so
+//! Matrix registers ([`amx`](super::amx)) multiply where the processor has them and sums are not short, else vectors
+//! ([`bfloat`](super::bfloat)). A processor with neither multiplies the rounded numbers in 32 bits. Their products fit into 32-bit floats, so
 //! results differ by the order of the sums only, as they do between processors in single precision.
 //!
 //! # References
@@ -65,13 +65,11 @@ pub(crate) fn forward(
     batch: usize,
     windows: &Windows,
 ) -> Vec<f32> {
-    match Kernel::of(windows.channels.div_ceil(2)) {
-        Some(kernel) => forward_by(kernel, filters, values, batch, windows),
-        None => {
-            let filters = Rounded::of(filters).widened();
-            convolution::forward(&filters, &values.widened(), batch, windows)
-        }
-    }
+    let Some(kernel) = Kernel::of(windows.channels.div_ceil(2)) else {
+        let filters = Rounded::of(filters).widened();
+        return convolution::forward(&filters, &values.widened(), batch, windows);
+    };
+    forward_by(kernel, filters, values, batch, windows)
 }
 
 fn forward_by(
@@ -120,13 +118,11 @@ pub(crate) fn input_gradient(
     windows: &Windows,
 ) -> Vec<f32> {
     let outputs = filters.len() / windows.taps();
-    match Kernel::of(outputs.div_ceil(2)) {
-        Some(kernel) => input_gradient_by(kernel, filters, gradients, batch, windows),
-        None => {
-            let filters = Rounded::of(filters).widened();
-            convolution::input_gradient(&filters, &gradients.widened(), batch, windows)
-        }
-    }
+    let Some(kernel) = Kernel::of(outputs.div_ceil(2)) else {
+        let filters = Rounded::of(filters).widened();
+        return convolution::input_gradient(&filters, &gradients.widened(), batch, windows);
+    };
+    input_gradient_by(kernel, filters, gradients, batch, windows)
 }
 
 fn input_gradient_by(
@@ -174,16 +170,12 @@ pub(crate) fn filter_gradient(
     batch: usize,
     windows: &Windows,
 ) -> Vec<f32> {
-    // Few channels fill few columns.
-    match Kernel::of(batch.min(windows.channels).div_ceil(2)) {
-        Some(kernel) => {
-            filters::gradient(kernel, gradients.halves(), values.halves(), batch, windows)
-        }
-        None => {
-            let (gradients, values) = (gradients.widened(), values.widened());
-            convolution::filter_gradient(&gradients, &values, batch, windows)
-        }
-    }
+    // Sums run over images. Channels are columns, of which few would be mostly empty.
+    let Some(kernel) = Kernel::of(batch.min(windows.channels).div_ceil(2)) else {
+        let (gradients, values) = (gradients.widened(), values.widened());
+        return convolution::filter_gradient(&gradients, &values, batch, windows);
+    };
+    filters::gradient(kernel, gradients.halves(), values.halves(), batch, windows)
 }
 
 #[cfg(test)]
@@ -209,13 +201,16 @@ mod tests {
     #[test]
     fn results_are_those_of_rounded_numbers_in_single_precision() {
         // Odd and even numbers of channels and outputs, one or many blocks of images, padding, windows apart, and sums
-        // that are longer than what stays in the nearest cache.
+        // that are longer than what stays in the nearest cache, or over more positions than stay in the next one.
         for (channels, outputs, side, kernel, stride, padding, batch) in [
             (3, 5, 6, 3, 1, 1, 37),
             (1, 9, 7, 4, 2, 0, 32),
             (4, 16, 5, 2, 1, 1, 200),
             (259, 11, 3, 3, 1, 1, 3),
-            (33, 65, 4, 3, 1, 1, 65),
+            (33, 65, 9, 3, 1, 1, 65),
+            (515, 3, 1, 1, 1, 0, 2),
+            (2, 530, 1, 1, 1, 0, 3),
+            (17, 3, 1, 1, 1, 0, 530),
             (7, 261, 2, 1, 1, 0, 66),
         ] {
             let shape = |channels, side| Shape {
@@ -262,11 +257,28 @@ mod tests {
             ];
             check(chosen, "what is chosen here");
             for kernel in Kernel::all() {
-                let found = [
-                    forward_by(kernel, &filters, &input, batch, &windows),
-                    input_gradient_by(kernel, &filters, &gradient, batch, &windows),
-                    filters::gradient(kernel, gradient.halves(), input.halves(), batch, &windows),
-                ];
+                let products = || {
+                    [
+                        forward_by(kernel, &filters, &input, batch, &windows),
+                        input_gradient_by(kernel, &filters, &gradient, batch, &windows),
+                        filters::gradient(
+                            kernel,
+                            gradient.halves(),
+                            input.halves(),
+                            batch,
+                            &windows,
+                        ),
+                    ]
+                };
+                let found = products();
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(3)
+                    .build()
+                    .unwrap();
+                assert!(
+                    pool.install(products) == found,
+                    "other threads, {kernel:?}, {what}"
+                );
                 check(found, &format!("{kernel:?}"));
             }
         }

@@ -17,7 +17,8 @@
 //! | [`operators`] | the same as operators of Burn, with their gradients |
 //!
 //! Work is shared between threads so that each value is computed by one of them, in an order that is always the same:
-//! results do not depend on the number of threads. They do depend on the width of the processor's vectors.
+//! results do not depend on the number of threads. They do depend on the width of the processor's vectors, and in mixed
+//! precision on whether it has matrix registers.
 
 #![expect(
     clippy::inline_always,
@@ -39,9 +40,12 @@ use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use rayon::prelude::*;
 
-/// Zeros, written by all threads: for a large tensor, one thread takes as long as both do to compute what goes there.
+/// Zeros; many of them are written by all threads, since one alone would keep the others waiting.
 fn zeros<T: Copy + Default + Send>(count: usize) -> Vec<T> {
     const CHUNK: usize = 4096;
+    if count <= 8 * CHUNK {
+        return vec![T::default(); count];
+    }
     let chunks = (0..count.div_ceil(CHUNK)).into_par_iter();
     let chunks: Vec<[T; CHUNK]> = chunks.map(|_| [T::default(); CHUNK]).collect();
     let mut zeros = chunks.into_flattened();

@@ -11,10 +11,11 @@ use crate::kernels::bfloat::{OUTPUTS, TAPS, Unit};
 use crate::kernels::windows::Windows;
 use rayon::prelude::*;
 
-/// Numbers of each output in a group of positions: 2 KiB of each.
+/// Numbers of each output in a group of positions, with vectors: 2 KiB, so that taps stay in the nearest cache.
 const GROUP_NUMBERS: usize = 1024;
 
-/// Numbers of all outputs in a group of positions: 512 KiB of them stay near while all taps pass.
+/// Numbers of all outputs in a group of positions, with matrix registers: 512 KiB stay in the second cache while all
+/// taps pass.
 const ALL_NUMBERS: usize = 1 << 18;
 
 /// Gradient of the filters `[out, taps]`, for gradients `[out·positions, batch]` of the outputs and values
@@ -57,7 +58,7 @@ pub(super) fn gradient(
     }
 }
 
-/// The gradients of some positions after those of others, so that those stay near.
+/// One group of positions after the other, so that the gradients of a group stay in the second cache.
 fn by_matrices(product: &Product, outputs: usize, group: usize, windows: &Windows) -> Vec<f32> {
     let Windows {
         channels,
@@ -67,7 +68,9 @@ fn by_matrices(product: &Product, outputs: usize, group: usize, windows: &Window
     } = *windows;
     let blocks = channels.div_ceil(COLUMNS);
     // `[block, place]`, so that neighbours share what they multiply.
-    let mut targets = vec![product.sums(outputs); blocks * places];
+    let mut targets: Vec<_> = (0..blocks * places)
+        .map(|_| product.sums(outputs))
+        .collect();
     let piece = targets.len().div_ceil(4 * rayon::current_num_threads());
     targets
         .par_chunks_mut(piece)
@@ -83,7 +86,7 @@ fn by_matrices(product: &Product, outputs: usize, group: usize, windows: &Window
                         let source = windows.source(place, position)?;
                         Some((position, source))
                     }));
-                    product.add(&sources, target / places, sums);
+                    product.add(&sources, target / places, sums.as_mut().as_chunks_mut().0);
                 }
             }
         });
@@ -92,6 +95,7 @@ fn by_matrices(product: &Product, outputs: usize, group: usize, windows: &Window
     for (target, sums) in targets.iter().enumerate() {
         let (block, place) = (target / places, target % places);
         let first = block * COLUMNS;
+        let sums = sums.as_ref().as_chunks::<COLUMNS>().0;
         for (row, sums) in result.chunks_exact_mut(taps).zip(sums) {
             let filters = row[first * places..].chunks_exact_mut(places);
             for (filter, sum) in filters.zip(sums) {

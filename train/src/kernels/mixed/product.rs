@@ -23,7 +23,7 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
-    /// The fastest there is for sums over so many pairs at a place; none without AVX-512 BF16.
+    /// The fastest there is for sums over so many pairs at a place; none without AVX-512 BF16 or AMX.
     pub(super) fn of(pairs: usize) -> Option<Self> {
         match amx::Unit::detect() {
             // With fewer, most of a step would be zeros.
@@ -56,8 +56,8 @@ impl Kernel {
         }
     }
 
-    /// Steps of a block's values that stay in the nearest cache while all weights pass: 16 KiB; 32 KiB where the cache
-    /// has 48.
+    /// Steps of a block's values that stay in the nearest cache while all weights pass: 16 KiB for vectors; 32 KiB for
+    /// matrix registers, whose processors have a cache of 48.
     fn near(self) -> usize {
         match self {
             Self::Vectors(_) => 128,
@@ -204,6 +204,7 @@ impl Product<'_> {
                 seen(index / spans, &mut sources);
                 let first = index % spans * SPAN;
                 for start in (0..rows[0].len()).step_by(COLUMNS) {
+                    let sums = sums.as_mut().as_chunks_mut().0;
                     sums.fill([0.0; COLUMNS]);
                     self.add(&sources, (first + start) / COLUMNS, sums);
                     let end = rows[0].len().min(start + COLUMNS);
@@ -216,9 +217,9 @@ impl Product<'_> {
         result
     }
 
-    /// Place for the sums of so many rows.
-    pub(super) fn sums(&self, rows: usize) -> Vec<[f32; COLUMNS]> {
-        vec![[0.0; COLUMNS]; rows.next_multiple_of(self.kernel.rows())]
+    /// Place for the sums of so many rows, [`COLUMNS`] of each.
+    pub(super) fn sums(&self, rows: usize) -> Aligned<f32> {
+        Aligned::zeros(rows.next_multiple_of(self.kernel.rows()) * COLUMNS)
     }
 
     /// Adds the products of all rows for one block of columns.
