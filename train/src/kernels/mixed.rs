@@ -8,8 +8,8 @@
 //! 3. Gradient of the filters: see [`filters`].
 //!
 //! Matrix registers ([`amx`](super::amx)) multiply where the processor has them and sums are not short, else vectors
-//! ([`bfloat`](super::bfloat)). A processor with neither multiplies the rounded numbers in 32 bits. Their products fit into 32-bit floats, so
-//! results differ by the order of the sums only, as they do between processors in single precision.
+//! ([`bfloat`](super::bfloat)). A processor with neither multiplies the rounded numbers in 32 bits. Their products fit
+//! into 32-bit floats, so results differ by the order of the sums only, as they do between processors in single precision.
 //!
 //! # References
 //! - Kalamkar et al. (2019), *A study of BFLOAT16 for deep learning training*, arXiv 1905.12322.
