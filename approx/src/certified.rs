@@ -30,7 +30,10 @@ use std::collections::BinaryHeap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Function, Interval, Polynomial, fit::MinimaxReport};
+use crate::fit::MinimaxReport;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 use difference::{Cell, Difference};
 
 /// Stop when the bound exceeds an attained error by at most this share.

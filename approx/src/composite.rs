@@ -25,10 +25,12 @@
 //! - Lee et al. (2021), Precise approximation of convolutional neural networks for homomorphically
 //!   encrypted data, arXiv:2105.10879 (degrees 7, 15, 27 for ReLU).
 
-use crate::{
-    Algebra, CertifiedError, Cost, FitError, Interval, Meter, NotCertifiable, Place, Plan,
-    Polynomial, Sign, certified::certify_within, fit::Minimax,
-};
+use crate::certified::{CertifiedError, NotCertifiable, certify_within};
+use crate::cost::{Algebra, Cost, Meter, Place, Plan};
+use crate::fit::{FitError, Minimax};
+use crate::function::Sign;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 
 /// Polynomials are steep just beyond their pieces, so a stage must be certified tightly: what its
 /// bound gives away, the next stage enlarges.
@@ -211,7 +213,8 @@ impl CompositeRelu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, Clear};
+    use crate::activation::Activation;
+    use crate::cost::Clear;
 
     #[test]
     fn the_error_on_both_pieces_is_the_one_reported_and_proven() {

@@ -26,7 +26,8 @@ mod circuits;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Basis, Polynomial};
+use crate::basis::Basis;
+use crate::polynomial::Polynomial;
 use circuits::{Table, horner, linear, split, stockmeyer, to_unit, trimmed};
 
 /// What an evaluator needs of encrypted values: a ring that holds real numbers.

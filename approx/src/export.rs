@@ -4,7 +4,8 @@
 
 use std::fmt::Write;
 
-use crate::{Basis, Polynomial};
+use crate::basis::Basis;
+use crate::polynomial::Polynomial;
 
 /// What a polynomial can be written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,7 +192,7 @@ fn in_rust(expression: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Interval;
+    use crate::interval::Interval;
 
     fn sample(basis: Basis) -> Polynomial {
         let on: Interval = "-2:3".parse().unwrap();

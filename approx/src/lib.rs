@@ -26,6 +26,7 @@
 //! | `interval` | [`Interval`]: where, and the map to `[-1, 1]` |
 //! | `basis` | [`Basis`]: monomial, Chebyshev, Legendre, and the recurrences of each |
 //! | `bounds` | [`Bounds`]: interval arithmetic with outward rounding |
+//! | `interpolate` | the polynomial through values at Chebyshev nodes |
 //! | `polynomial` | [`Polynomial`]: coefficients, basis and interval in one value |
 //! | [`fit`](mod@fit) | [`Fit`] and the methods, one file each; [`methods`] lists them |
 //! | `projection` | the engine of all weighted least-squares fits |
@@ -54,6 +55,7 @@ mod cost;
 mod export;
 pub mod fit;
 mod function;
+mod interpolate;
 mod interval;
 mod polynomial;
 mod projection;

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Basis, Interval};
+use crate::basis::Basis;
+use crate::interpolate::interpolate;
+use crate::interval::Interval;
 
 /// Trailing coefficients that contribute less than this share of the largest one are rounding.
 const NEGLIGIBLE: f64 = 1e-12;
@@ -194,7 +196,7 @@ impl Polynomial {
         }
         let last = self.coefficients.len() - 1;
         let at = |u| self.eval(self.interval.from_unit(u));
-        let mut found = crate::fit::interpolation::interpolate(at, last);
+        let mut found = interpolate(at, last);
         // the even part stays even and the odd part odd, each of the degree that it had
         if self.basis == Basis::Legendre || self.interval.centre() == 0.0 {
             for parity in [0, 1] {

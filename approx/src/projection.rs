@@ -18,7 +18,9 @@
 //! - Gautschi (2004), Orthogonal Polynomials: Computation and Approximation, §2.2.
 //! - Brubeck, Nakatsukasa & Trefethen (2021), Vandermonde with Arnoldi, SIAM Review 63:405–415.
 
-use crate::{Basis, Interval, quadrature};
+use crate::basis::Basis;
+use crate::interval::Interval;
+use crate::quadrature;
 
 /// What is left of `f` counts as rounding below this share of it, in the norm of the weight.
 const ROUNDING: f64 = 1e-14;
@@ -189,7 +191,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Activation;
+    use crate::activation::Activation;
 
     const WEIGHTS: [Weight; 5] = [
         Weight::Chebyshev,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Function, Polynomial};
+use crate::function::Function;
+use crate::polynomial::Polynomial;
 
 /// The distance between an activation and a polynomial on the polynomial's interval.
 ///
@@ -105,7 +106,9 @@ fn golden_section(g: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, Basis, Interval};
+    use crate::activation::Activation;
+    use crate::basis::Basis;
+    use crate::interval::Interval;
 
     fn polynomial(coefficients: &[f64], on: &str) -> Polynomial {
         let on: Interval = on.parse().unwrap();

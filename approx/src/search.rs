@@ -6,10 +6,12 @@
 //! methods do not fall with every degree, so all degrees are tried in ascending order; sampling
 //! rules most of them out before anything is proven.
 
-use crate::{
-    CertifiedError, Fit, FitError, Function, Interval, MAX_DEGREE, MIN_DEGREE, NotCertifiable,
-    Polynomial, certify, sampled_error,
-};
+use crate::certified::{CertifiedError, NotCertifiable, certify};
+use crate::fit::{Fit, FitError, MAX_DEGREE, MIN_DEGREE};
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::sampled::sampled_error;
 
 /// The first polynomial whose error is proven to be below the bound.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +95,9 @@ pub fn lowest_degree(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Absolute, Activation, Custom, method, methods};
+    use crate::activation::Activation;
+    use crate::fit::{method, methods};
+    use crate::function::{Absolute, Custom};
 
     #[test]
     fn the_answer_is_good_enough_and_one_less_is_not() {

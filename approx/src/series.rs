@@ -22,7 +22,7 @@ use std::{
     ops::{Add, Mul, Neg, Sub},
 };
 
-use crate::Bounds;
+use crate::bounds::Bounds;
 
 /// `1 / (1 + exp(-x))`, with an exponential that is never above 1: no overflow, and full
 /// relative accuracy in the left tail.
@@ -250,7 +250,7 @@ fn times_variable<R: Real>(at: R, series: &[R]) -> Vec<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Basis;
+    use crate::basis::Basis;
 
     fn close(found: &[f64], expected: &[f64]) {
         assert_eq!(found.len(), expected.len());

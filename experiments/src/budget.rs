@@ -6,8 +6,9 @@
 //! 4. `quantised`: that with the integer weights and pixels that encrypted evaluation computes with.
 
 use crate::calibration::{Refit, is_exact};
-use crate::evaluation::Model;
+use crate::model::Model;
 use crate::records::{Record, Table};
+use crate::text::percent;
 use anyhow::{Context, Result, bail};
 use cryptodl_he_eval::{Options, prepare};
 use cryptodl_network::Artifact;
@@ -137,11 +138,7 @@ impl Budget<'_> {
                 }
             };
             row.accuracy = Some(accuracy.with_context(|| row.key())?);
-            eprintln!(
-                "{}: {}",
-                row.key(),
-                crate::report::text::percent(row.accuracy)
-            );
+            eprintln!("{}: {}", row.key(), percent(row.accuracy));
             table.append(row)?;
         }
         Ok(())

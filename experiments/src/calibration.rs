@@ -62,8 +62,8 @@ impl Refit {
         let inputs = diagnosis::activation_inputs(trained, &data.train, counted)?;
         let mut artifact = trained.clone();
         let mut layer = 0;
-        for used in &mut artifact.network.layers {
-            if let Layer::Activation(used) = used {
+        for node in &mut artifact.network.nodes {
+            if let Layer::Activation(used) = &mut node.layer {
                 let polynomial = self.polynomial(&inputs[layer]);
                 *used = Nonlinearity::Polynomial {
                     polynomial: polynomial

@@ -1,8 +1,9 @@
 //! What reaches each activation layer, on training, validation and test images: `inputs.csv`.
 
 use crate::calibration::split;
-use crate::evaluation::Model;
+use crate::model::Model;
 use crate::records::{Record, Table};
+use crate::text::percent;
 use anyhow::Result;
 use approx::Interval;
 use cryptodl_train::datasets::Dataset;
@@ -154,7 +155,7 @@ fn filled(row: InputsRow, model: &Model, layer: usize, found: &Distribution) -> 
 pub fn line(row: &InputsRow) -> String {
     let number =
         |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.2}"));
-    let share = |value: Option<f64>| crate::report::text::percent(value);
+    let share = |value: Option<f64>| percent(value);
     format!(
         "{}: {} to {}, 99.9 % below {}, kurtosis {}, outside the interval {}, outside the boundary {}",
         row.key(),

@@ -1,29 +1,20 @@
 //! One evaluation: a trained network and a scheme in, a row out.
 
-use crate::commands::data::Source;
-use crate::manifest::{self, Settings};
+use crate::manifest::Settings;
+use crate::model::Model;
 use crate::progress;
 use crate::records::{Record, Table, write_whole};
 use crate::rows::EncryptedRow;
 use crate::run_folder::RunFolder;
+use crate::source::Source;
+use crate::text::{count, percent};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use cryptodl_he_eval::{Measurement, Options, prepare, schemes};
-use cryptodl_network::Artifact;
-use cryptodl_train::datasets;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// A trained network under the name by which rows know it.
-pub struct Model {
-    /// File name without ending.
-    pub name: String,
-    pub artifact: Artifact,
-    /// SHA-256 of the file.
-    pub sha256: String,
-}
 
 /// How to evaluate.
 #[derive(Args, Clone, Debug)]
@@ -99,17 +90,6 @@ impl EvaluationFlags {
 }
 
 impl Model {
-    /// Reads a model from a file.
-    pub fn load(path: &Path) -> Result<Self> {
-        let artifact = Artifact::load(path)?;
-        let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        Ok(Self {
-            name: model_name(path),
-            artifact,
-            sha256: manifest::sha256(&bytes),
-        })
-    }
-
     /// A row with this model's inputs and nothing measured.
     pub fn row(&self, run_id: &str, scheme: &str, images: usize) -> EncryptedRow {
         let provenance = &self.artifact.provenance;
@@ -227,54 +207,9 @@ fn detail_path(folder: &Path, row: &EncryptedRow) -> PathBuf {
         .join(format!("{}-{}-{}.json", row.model, row.scheme, row.images))
 }
 
-/// The models in a folder, by name; at least one.
-pub fn models_in(folder: &Path) -> Result<Vec<Model>> {
-    let mut paths = model_paths(folder);
-    if paths.is_empty() {
-        bail!(
-            "there are no trained networks in `{}`: train one with `cryptodl train`, or name another folder with `--model-dir`",
-            folder.display()
-        );
-    }
-    paths.sort();
-    paths.iter().map(|path| Model::load(path)).collect()
-}
-
-/// The name of the model in a file.
-pub fn model_name(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default();
-    stem.to_string_lossy().into_owned()
-}
-
-/// Where shipped networks lie that take too long for `reproduce`, inside the folder of the others.
-const LARGER: &str = "larger";
-
-/// Every shipped network, those included that only run when they are named.
-pub fn all_model_paths(folder: &Path) -> Vec<PathBuf> {
-    let mut paths = model_paths(folder);
-    paths.extend(model_paths(&folder.join(LARGER)));
-    paths.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    paths
-}
-
-/// The `.safetensors` files in a folder; none if there is no folder.
-fn model_paths(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    entries
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|ending| ending == "safetensors")
-        })
-        .collect()
-}
-
 /// The schemes of these names, `all` standing for every one.
 pub fn scheme_names(names: &[String]) -> Result<Vec<String>> {
-    let known: Vec<&str> = schemes().iter().map(|entry| entry.name).collect();
+    let known: Vec<&str> = schemes().iter().map(|entry| entry.name()).collect();
     let mut chosen: Vec<String> = Vec::new();
     for name in names {
         let expanded: Vec<&str> = if name == "all" {
@@ -297,11 +232,30 @@ pub fn scheme_names(names: &[String]) -> Result<Vec<String>> {
     Ok(chosen)
 }
 
-/// A model's data set must be one that this program knows.
-pub fn check_dataset(model: &Model) -> Result<()> {
-    datasets::specification(&model.artifact.provenance.dataset)
-        .with_context(|| format!("model `{}`", model.name))?;
-    Ok(())
+/// One row for reading.
+pub fn line(row: &EncryptedRow) -> String {
+    let EncryptedRow {
+        model,
+        scheme,
+        images,
+        ..
+    } = row;
+    if let Some(error) = &row.error {
+        return format!("{model}, {scheme}: {error}");
+    }
+    let float = percent(row.accuracy_float);
+    let integer = row.accuracy_integer.map_or(String::new(), |_| {
+        format!(", integer {}", percent(row.accuracy_integer))
+    });
+    let encrypted = match (row.security_bits, row.agreement, row.images_per_hour) {
+        (Some(bits), Some(agreement), Some(rate)) => format!(
+            ", encrypted {}, agreement {agreement}, {} images/h, {bits}-bit security",
+            percent(row.accuracy_encrypted),
+            count(rate)
+        ),
+        _ => String::new(),
+    };
+    format!("{model}, {scheme}, {images} images: float {float}{integer}{encrypted}")
 }
 
 /// The row with what was measured.

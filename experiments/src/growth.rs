@@ -159,7 +159,10 @@ fn measure(point: &GrowthRow, threads: Option<usize>, seed: u64) -> Result<Growt
         ..Options::default()
     };
     // a full batch, which the first plan knows the size of
-    let slots = prepare(&point.scheme, &artifact, 1, &options)?.plan().slots;
+    let slots = prepare(&point.scheme, &artifact, 1, &options)?
+        .plan()
+        .cost
+        .slots;
     let evaluator = prepare(&point.scheme, &artifact, slots, &options)?;
     let pixels: Vec<u8> = (0..slots * SIDE * SIDE).map(|_| rng.random()).collect();
     let bar = progress::share_bar(&point.scheme);
@@ -223,22 +226,21 @@ fn artifact(width: usize, depth: usize, rng: &mut StdRng) -> Artifact {
     ];
     let mut layers: Vec<Layer> = (0..depth).flat_map(|_| hidden.clone()).collect();
     layers.push(Layer::Dense { outputs: CLASSES });
-    let network = Network {
-        name: format!("dense-{width}x{depth}"),
-        input: Shape {
+    let network = Network::chain(
+        format!("dense-{width}x{depth}"),
+        Shape {
             channels: 1,
             height: SIDE,
             width: SIDE,
         },
         // of uniform pixels
-        normalisation: Normalisation {
+        Normalisation {
             mean: vec![0.5],
             deviation: vec![0.289],
             standardised: false,
         },
         layers,
-        mirrored: false,
-    };
+    );
     let shapes = network
         .parameter_shapes()
         .expect("dense layers fit any input");

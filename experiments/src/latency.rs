@@ -126,13 +126,10 @@ fn measure(point: &LatencyRow, options: &Options, seed: u64) -> Result<LatencyRo
         bar.set_message(at.stage);
     });
     bar.finish_and_clear();
-    let encryption = evaluator.plan().encryption.as_ref();
-    let parameters = encryption.and_then(|plan| plan.moduli.split(',').next());
+    let encryption = evaluator.plan().cost.encryption.as_ref();
+    let parameters = encryption.and_then(|plan| plan.parameter_set.clone());
     let row = filled(point.clone(), &measured?);
-    Ok(LatencyRow {
-        parameters: parameters.map(str::to_string),
-        ..row
-    })
+    Ok(LatencyRow { parameters, ..row })
 }
 
 fn filled(point: LatencyRow, measured: &Measurement) -> LatencyRow {
@@ -167,19 +164,19 @@ pub fn line(row: &LatencyRow) -> String {
 /// Rounded pixels, `activations` sums of `2^bits - 1` of them, ReLU, rounding, two outputs.
 fn artifact(bits: u32, activations: usize) -> Artifact {
     let inputs = (1 << bits) - 1;
-    let network = Network {
-        name: format!("latency-{bits}x{activations}"),
-        input: Shape {
+    let network = Network::chain(
+        format!("latency-{bits}x{activations}"),
+        Shape {
             channels: 1,
             height: 8,
             width: INPUTS / 8,
         },
-        normalisation: Normalisation {
+        Normalisation {
             mean: vec![0.0],
             deviation: vec![1.0],
             standardised: false,
         },
-        layers: vec![
+        vec![
             Layer::Quantise {
                 levels: 2,
                 low: 0.0,
@@ -196,8 +193,7 @@ fn artifact(bits: u32, activations: usize) -> Artifact {
             },
             Layer::Dense { outputs: 2 },
         ],
-        mirrored: false,
-    };
+    );
     let shapes = network
         .parameter_shapes()
         .expect("dense layers fit any input");
@@ -239,8 +235,8 @@ mod tests {
     #[test]
     fn accumulators_take_as_many_values_as_they_should() {
         for bits in BITS {
-            let graph = cryptodl_he_eval::lookup::lower(&artifact(bits, 3)).unwrap();
-            let ranges = cryptodl_he_eval::lookup::ranges(&graph);
+            let graph = cryptodl_fold::lookup::tables(&artifact(bits, 3)).unwrap();
+            let ranges = cryptodl_fold::lookup::ranges(&graph);
             assert!(ranges[1].iter().all(|range| *range == (0, (1 << bits) - 1)));
         }
     }

@@ -2,40 +2,44 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`cli`] | the verbs and the flags that several of them share |
-//! | [`commands`] | one file a verb |
+//! | [`commands`] | the command line, one file a verb; nothing else knows of it |
+//! | [`flags`], [`source`], [`model`] | what several verbs share: flags, data sets, trained networks |
 //! | [`run_folder`], [`manifest`], [`records`], [`rows`] | what a run leaves: folder, circumstances, tables, columns |
 //! | [`fitting`], [`comparison`], [`training`], [`evaluation`], [`growth`], [`schemes`], [`latency`], [`speed`], [`diagnosis`], [`budget`] | one measurement each: a point of a grid in, a row out |
 //! | [`calibration`] | polynomials fitted to what reaches activations |
 //! | [`profile`] | the stages of encrypted evaluations, from the kept measurements |
 //! | [`plots`], [`report`], [`published`] | figures, the report, and the figures of others that it compares with |
-//! | [`progress`] | bars on the terminal |
+//! | [`progress`], [`text`], [`statistics`], [`distinct`] | bars on the terminal, numbers for reading, means and confidence, values without repetition |
 
 mod budget;
 mod calibration;
-mod cli;
 mod commands;
 mod comparison;
 mod diagnosis;
+mod distinct;
 mod epochs;
 mod evaluation;
 mod fitting;
+mod flags;
 mod growth;
 mod latency;
 mod manifest;
+mod model;
 mod plots;
 mod profile;
 mod progress;
 mod published;
 mod records;
 mod report;
-mod reproduce;
 mod rows;
 mod run_folder;
 mod schemes;
 mod seeds;
+mod source;
 mod speed;
+mod statistics;
 mod sweep;
+mod text;
 mod training;
 
 use clap::Parser;
@@ -64,7 +68,7 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 fn run() -> anyhow::Result<()> {
-    commands::run(cli::Cli::parse())
+    commands::run(commands::Cli::parse())
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ mod encrypted;
 mod fits;
 mod paper;
 mod single;
-pub mod text;
 
 use crate::manifest::Manifest;
 use crate::plots::{self, Rows, figure::Figure};
 use crate::profile;
-use crate::records::write_whole;
+use crate::records::{Record, write_whole};
+use crate::text::cell_text;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
     let mut text = format!("# Run `{}`\n\n", manifest.run_id);
     circumstances(&mut text, manifest)?;
     let command = manifest.first.command.join(" ");
-    let figure = |name: &str| text::figure(figures, name);
+    let figure = |name: &str| picture(figures, name);
     let mut section = |heading: &str, command: &str, parts: &[String]| {
         let parts: Vec<&str> = parts
             .iter()
@@ -155,7 +155,7 @@ fn report(folder: &Path, manifest: &Manifest, rows: &Rows, figures: &[Figure]) -
         let parts = [figure("compare"), fits::compared(&rows.compare)];
         section("Methods side by side", &command, &parts)?;
     }
-    let errors = text::errors(rows);
+    let errors = errors(rows);
     if !errors.is_empty() {
         writeln!(text, "## Errors\n\n{errors}")?;
     }
@@ -252,6 +252,33 @@ fn circumstances(text: &mut String, manifest: &Manifest) -> Result<()> {
         writeln!(text, "**Toy parameters: nothing here is secure.**\n")?;
     }
     Ok(())
+}
+
+/// A picture, if the figure was drawn.
+fn picture(figures: &[Figure], name: &str) -> String {
+    let drawn = figures.iter().find(|figure| figure.name == name);
+    drawn.map_or(String::new(), |figure| {
+        format!("![{}](figures/{name}.svg)\n\n", figure.title)
+    })
+}
+
+/// A list of all rows that hold errors.
+fn errors(rows: &Rows) -> String {
+    fn of<R: Record>(text: &mut String, rows: &[R]) {
+        for (row, error) in rows.iter().filter_map(|row| Some((row, row.error()?))) {
+            let _ = writeln!(text, "- {} ({}): {}", row.key(), R::FILE, cell_text(error));
+        }
+    }
+    let mut text = String::new();
+    of(&mut text, &rows.fit);
+    of(&mut text, &rows.train);
+    of(&mut text, &rows.encrypted);
+    of(&mut text, &rows.growth);
+    of(&mut text, &rows.schemes);
+    of(&mut text, &rows.latency);
+    of(&mut text, &rows.inputs);
+    of(&mut text, &rows.budget);
+    text
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The folder of a run, `RESULTS/RUN_ID`: held by one process at a time, gone on with by default.
 
-use crate::cli::RunFlags;
+use crate::flags::RunFlags;
 use crate::manifest::{self, Manifest, Settings};
 use crate::records::{Record, Table};
 use anyhow::{Context, Result, bail};

@@ -4,11 +4,12 @@
 //! images, one after another. Accuracy is that of the twin on all test images, which the encrypted run
 //! confirms on the images that it evaluates.
 
-use crate::commands::data::Source;
-use crate::evaluation::{EvaluationFlags, Model};
+use crate::evaluation::EvaluationFlags;
+use crate::model::Model;
 use crate::progress;
 use crate::records::{Record, Table};
 use crate::run_folder::RunFolder;
+use crate::source::Source;
 use anyhow::Result;
 use cryptodl_he_eval::{Measurement, Options, prepare};
 use serde::{Deserialize, Serialize};
@@ -120,13 +121,14 @@ fn measure(
     };
     let entry = cryptodl_he_eval::schemes()
         .iter()
-        .find(|entry| entry.name == point.scheme);
-    let images = if entry.is_some_and(|entry| entry.single_images) {
+        .find(|entry| entry.name() == point.scheme);
+    let images = if entry.is_some_and(|entry| entry.takes_single_images()) {
         flags.images.unwrap_or(SINGLE_IMAGES)
     } else {
         // a full batch, which the first plan knows the size of
         prepare(&point.scheme, &model.artifact, 1, &options)?
             .plan()
+            .cost
             .slots
     };
     let images = images.min(test.len());
@@ -139,8 +141,9 @@ fn measure(
     });
     bar.finish_and_clear();
     let twin = evaluator.twin_accuracy(&test.pixels, &test.labels)?;
-    let predicted = evaluator.plan().encryption.as_ref().map(|encryption| {
-        let seconds = encryption.seconds;
+    let plan = evaluator.plan();
+    let predicted = plan.cost.encryption.as_ref().map(|_| {
+        let seconds = plan.seconds();
         seconds.encrypt + seconds.infer + seconds.decrypt
     });
     let row = filled(point.clone(), &measured?, predicted);

@@ -1,7 +1,8 @@
 //! Trainings that differ in nothing but the seed.
 
-use crate::plots::shared::{distinct, mean_and_spread};
+use crate::distinct::distinct;
 use crate::rows::TrainRow;
+use crate::statistics::mean_and_spread;
 use crate::training::EXACT;
 
 /// The trainings of one network with one stand-in, recipe aside.

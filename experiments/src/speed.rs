@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use approx::{Activation, Interval};
 use cryptodl_network::{Nonlinearity, zoo};
 use cryptodl_train::speed::{Stepper, threads};
-use cryptodl_train::{Kernels, Optimiser, Precision, Recipe};
+use cryptodl_train::{Kernels, Optimisation, Optimiser, Precision, Recipe};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -130,8 +130,11 @@ fn measured(
     let recipe = Recipe {
         batch: row.batch,
         precision,
-        // what PyTorch has too
-        optimiser: Optimiser::AdamW,
+        optimisation: Optimisation {
+            // what PyTorch has too
+            optimiser: Optimiser::AdamW,
+            ..Optimisation::default()
+        },
         ..Recipe::default()
     };
     let mut stepper = Stepper::new(&network, &recipe, kernels)?;

@@ -1,10 +1,10 @@
 //! Sweeps as data: a grid and a recipe in a TOML file, one training a point.
 
-use crate::commands::fit::unique;
+use crate::distinct::unique;
 use crate::training::{EXACT, GiveUp, StandIn, TrainPoint};
 use anyhow::{Context, Result, bail};
 use approx::{Activation, Interval};
-use cryptodl_train::{Recipe, datasets};
+use cryptodl_train::{Recipe, Targets, datasets};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -203,7 +203,11 @@ impl Sweep {
                             recipe: Recipe {
                                 seed,
                                 start: base(&variant.start),
-                                teacher: base(&variant.teacher).or(recipe.teacher.clone()),
+                                targets: Targets {
+                                    teacher:
+                                        base(&variant.teacher).or(recipe.targets.teacher.clone()),
+                                    ..recipe.targets.clone()
+                                },
                                 ..recipe.clone()
                             },
                             variant: variant.name.clone(),
@@ -270,7 +274,7 @@ mod tests {
         assert_eq!(tuned.recipe.start, sweep.kept(&points[0]));
         assert_eq!(sweep.kept(tuned), None);
         assert_eq!(
-            (tuned.recipe.epochs, tuned.recipe.schedule),
+            (tuned.recipe.epochs, tuned.recipe.optimisation.schedule),
             (2, cryptodl_train::Schedule::Cosine)
         );
         assert_eq!(tuned.give_up.unwrap().after_epochs, 1);

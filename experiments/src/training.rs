@@ -1,12 +1,12 @@
 //! One training: a point of the grid in, an artifact and a row out.
 
-use crate::commands::data::Source;
 use crate::epochs::Journal;
 use crate::manifest;
 use crate::progress;
 use crate::records::{Record, Table};
 use crate::rows::TrainRow;
 use crate::run_folder::RunFolder;
+use crate::source::Source;
 use anyhow::{Context, Result, bail};
 use approx::{Activation, Interval};
 use cryptodl_network::{Artifact, Network, Nonlinearity, Provenance, zoo};
@@ -238,8 +238,11 @@ impl TrainPoint {
     /// The recipe, with the activation that polynomials replace gradually.
     fn filled_recipe(&self) -> Recipe {
         let mut recipe = self.recipe.clone();
-        if recipe.replacement > 0.0 || recipe.hermite {
-            recipe.replaced.get_or_insert(self.stand_in.activation);
+        if recipe.polynomials.replacement > 0.0 || recipe.polynomials.hermite {
+            recipe
+                .polynomials
+                .replaced
+                .get_or_insert(self.stand_in.activation);
         }
         recipe
     }
@@ -378,8 +381,11 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!((recipe.epochs, recipe.scale), (3, 0.5));
-        assert_eq!(recipe.optimiser, cryptodl_train::Optimiser::AdamW);
+        assert_eq!((recipe.epochs, recipe.augmentation.scale), (3, 0.5));
+        assert_eq!(
+            recipe.optimisation.optimiser,
+            cryptodl_train::Optimiser::AdamW
+        );
         let message = format!(
             "{:#}",
             recipe_from(None, &["epoch=3".to_string()]).unwrap_err()

@@ -161,7 +161,7 @@ fn artifacts_that_are_missing_broken_or_of_the_wrong_shape_are_named() {
 
     let network = zoo::network("cryptonets").unwrap();
     let metadata = BTreeMap::from([
-        ("cryptodl.format".to_string(), "1".to_string()),
+        ("cryptodl.format".to_string(), "2".to_string()),
         (
             "cryptodl.network".to_string(),
             serde_json::to_string(&network).unwrap(),

@@ -1,10 +1,8 @@
 //! The linear kernel on one dense layer, 845 → 100 values of 8,192 residues modulo one prime, beside
 //! the plain loop over 128-bit sums. The counter is words multiplied and added.
 
-use cryptodl_he_eval::{
-    graph::{Linear, Matrix, Tile},
-    schemes::bfv::kernel::{self, Residues},
-};
+use cryptodl_fold::graph::{Linear, Matrix, Tile};
+use cryptodl_he_eval::schemes::bfv::kernel::{self, Residues};
 use divan::{Bencher, counter::ItemsCount};
 use ethnum::I256;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -38,8 +36,6 @@ impl Fixture {
                 outputs: (0..OUTPUTS as u32).collect(),
             }],
             bias: vec![I256::ZERO; OUTPUTS],
-            channels: OUTPUTS,
-            positions: 1,
         };
         let mut words = || (0..COLUMNS).map(|_| rng.random_range(0..PRIME)).collect();
         let words = (0..INPUTS).map(|_| words()).collect();

@@ -1,9 +1,9 @@
 //! Evaluates trained networks on encrypted images, and measures what that costs.
 //!
-//! The road: [`lower()`] folds an artifact into a [`graph::Graph`] of bare linear layers and
-//! activations, [`quantise`](quantise::quantise) makes its weights small integers, [`prepare`]
-//! chooses parameters and predicts the cost, and [`Evaluator::measure`] encrypts, evaluates and
-//! decrypts.
+//! The road: [`cryptodl_fold`] folds an artifact into a graph of bare linear layers, products, polynomials and sums; a
+//! [`Scheme`](scheme::Scheme) compiles it, which chooses parameters and predicts the cost; its
+//! [`Client`](scheme::Client) encrypts, its [`Server`](scheme::Server) evaluates, the client decrypts.
+//! [`Evaluator::measure`] does all of it, and measures.
 //!
 //! ```no_run
 //! use cryptodl_he_eval::{Options, prepare};
@@ -21,46 +21,35 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`graph`] | the folded network |
-//! | [`mod@lower`] | batch norm, pooling, normalisation and interval map folded into linear layers |
-//! | [`mod@lookup`] | whole-number weights and look-up tables, for networks that round |
-//! | [`mod@quantise`] | integer weights with per-channel scales, and provable bounds |
-//! | [`scheme`] | the roles `Client`, `Server`, `Scheme` |
+//! | [`scheme`] | what a scheme is: a compiler and the roles [`Client`](scheme::Client) and [`Server`](scheme::Server) |
 //! | [`mod@schemes`] | `clear`, `clear-integer`, `clear-tables`, `bfv`, `ckks`, `tfhe`, `tfhe-integer` |
 //! | [`run`] | the one interpreter for all schemes |
-//! | [`security`] | the 128-bit table |
+//! | [`reference`] | the same without encryption, to compare with |
+//! | [`plan`] | what a run needs and costs |
+//! | [`interface`], [`work`] | what clients know of a network; what servers tell of their work |
+//! | [`limits`] | security, memory, rings: what is refused |
 //!
 //! Left out: training (see `cryptodl-train`), images per ciphertext other than one a slot, and any
 //! promise of constant time. The server is honest but curious: it sees the network, not the images.
 
-pub mod graph;
-pub mod lookup;
-pub mod lower;
-pub mod quantise;
+pub mod interface;
+pub mod limits;
+pub mod plan;
+pub mod reference;
 pub mod run;
 pub mod scheme;
 pub mod schemes;
-pub mod security;
+pub mod work;
 
 mod error;
 mod evaluate;
 mod measure;
 mod options;
-mod plan;
 mod system;
 
 pub use error::EvalError;
 pub use evaluate::{NodeTime, Progress};
-pub use lower::lower;
-pub use measure::{Evaluator, Measurement, measure, prepare};
-pub use options::{MOST_SECONDS, Options};
-pub use plan::{EncryptionPlan, Plan, Quality, Seconds};
-pub use schemes::{Entry, Networks, schemes};
-
-fn unknown_scheme(name: &str) -> EvalError {
-    let known: Vec<&str> = schemes().iter().map(|entry| entry.name).collect();
-    EvalError::UnknownScheme {
-        name: name.into(),
-        known: known.join(", "),
-    }
-}
+pub use measure::{Evaluator, Measurement};
+pub use options::Options;
+pub use plan::{Cost, EncryptionPlan, Plan, Quality, Seconds};
+pub use schemes::{Entry, measure, prepare, schemes};

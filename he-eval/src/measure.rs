@@ -1,14 +1,17 @@
 //! One observation: accuracy and cost of a network under a scheme.
 
-use cryptodl_network::{Artifact, Normalisation};
+use cryptodl_fold::fold;
+use cryptodl_network::Artifact;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EvalError, Options, Plan, Progress,
-    evaluate::{Evaluation, NodeTime, evaluate, prepared},
-    graph::Graph,
-    plan::Quality,
-    schemes::{Job, Prepared, clear},
+    error::EvalError,
+    evaluate::{Evaluation, NodeTime, Progress, evaluate},
+    interface::Interface,
+    options::pool,
+    plan::{Plan, Quality},
+    reference::Reference,
+    scheme::{Compiled, Scheme, Source, Twin},
     system,
 };
 
@@ -86,68 +89,61 @@ pub struct Measurement {
 
 /// A planned evaluation of one network under one scheme.
 pub struct Evaluator {
-    normalisation: Normalisation,
-    graph: Graph<f64>,
-    prepared: Prepared,
+    /// The trained weights in floating point.
+    float: Reference,
+    evaluation: Box<dyn Evaluate>,
+    plan: Plan,
     pool: rayon::ThreadPool,
 }
 
-/// Folds `artifact`, chooses parameters for `images` images under `scheme` and predicts the cost;
-/// for encrypted schemes this times a few operations.
-///
-/// # Errors
-/// When the scheme is unknown or cannot evaluate the network, no secure parameters are large enough,
-/// or memory is too small.
-pub fn prepare(
-    scheme: &str,
-    artifact: &Artifact,
-    images: usize,
-    options: &Options,
-) -> Result<Evaluator, EvalError> {
-    let Some(entry) = crate::schemes().iter().find(|entry| entry.name == scheme) else {
-        return Err(crate::unknown_scheme(scheme));
-    };
-    let images = options.images.map_or(images, |most| most.min(images));
-    if images == 0 {
-        return Err(EvalError::NoImages);
-    }
-    let graph = crate::lower(artifact)?;
-    let pool = options.pool()?;
-    let job = Job {
-        artifact,
-        network: &artifact.network.name,
-        graph: &graph,
-        images,
-        options,
-    };
-    let prepared = pool.install(|| (entry.prepare)(&job))?;
-    Ok(Evaluator {
-        normalisation: artifact.network.normalisation.clone(),
-        graph,
-        prepared,
-        pool,
-    })
-}
-
-/// [`prepare`] and [`Evaluator::measure`] in one.
-///
-/// # Errors
-/// As both.
-pub fn measure(
-    scheme: &str,
-    artifact: &Artifact,
-    pixels: &[u8],
-    labels: &[u8],
-    options: &Options,
-    observe: &mut dyn FnMut(Progress),
-) -> Result<Measurement, EvalError> {
-    prepare(scheme, artifact, labels.len(), options)?.measure(pixels, labels, observe)
-}
-
 impl Evaluator {
+    /// Folds `artifact` and compiles it with a scheme, which need not be one of [`crate::schemes()`].
+    ///
+    /// # Errors
+    /// As [`crate::prepare`].
+    pub fn new<S>(
+        scheme: &S,
+        artifact: &Artifact,
+        images: usize,
+        options: S::Options,
+        threads: Option<usize>,
+    ) -> Result<Self, EvalError>
+    where
+        S: Scheme + 'static,
+        S::Options: Send + Sync,
+    {
+        if images == 0 {
+            return Err(EvalError::NoImages);
+        }
+        let graph = fold(artifact)?;
+        let pool = pool(threads)?;
+        let source = Source {
+            artifact,
+            graph: &graph,
+            images,
+        };
+        let compiled = pool.install(|| scheme.compile(&source, &options));
+        let compiled = compiled.map_err(EvalError::scheme::<S>)?;
+        let plan = Plan {
+            scheme: scheme.name().into(),
+            network: artifact.network.name.clone(),
+            images,
+            batches: images.div_ceil(compiled.cost.slots),
+            threads: pool.current_num_threads(),
+            cost: compiled.cost.clone(),
+        };
+        let interface = Interface::new(artifact, &graph);
+        Ok(Self {
+            float: Reference::float(graph, interface),
+            evaluation: Box::new(Under { compiled, options }),
+            plan,
+            pool,
+        })
+    }
+
     /// What the run will need and cost.
     pub fn plan(&self) -> &Plan {
-        &self.prepared.plan
+        &self.plan
     }
 
     /// Accuracy of the twin, the same weights without encryption, on any number of images; none for
@@ -156,12 +152,12 @@ impl Evaluator {
     /// # Errors
     /// When images and labels do not match.
     pub fn twin_accuracy(&self, pixels: &[u8], labels: &[u8]) -> Result<Option<f64>, EvalError> {
-        let pixels = self.input(pixels, labels, labels.len().max(1))?;
-        let Some(twin) = &self.prepared.twin else {
+        let images = self.images(pixels, labels, labels.len().max(1))?;
+        let Twin::Of(twin) = self.evaluation.twin() else {
             return Ok(None);
         };
-        let evaluate = || twin.evaluate(&pixels, &mut |_| ());
-        Ok(Some(self.pool.install(evaluate)?.accuracy(labels)))
+        let logits = self.pool.install(|| twin.logits(&images))?;
+        Ok(Some(accuracy(&logits, labels)))
     }
 
     /// Evaluates the network on as many of `pixels` (`[image][channel, y, x]`, one byte each) as were
@@ -178,15 +174,15 @@ impl Evaluator {
         labels: &[u8],
         observe: &mut dyn FnMut(Progress),
     ) -> Result<Measurement, EvalError> {
-        let images = self.prepared.plan.images;
-        let pixels = &self.input(pixels, labels, images)?;
-        let labels = &labels[..images];
+        let count = self.plan.images;
+        let images = &self.images(pixels, labels, count)?;
+        let labels = &labels[..count];
         // the observer need not be Send: it stays on this thread, and messages come to it
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let worker = scope.spawn(move || {
                 self.pool
-                    .install(|| self.compare(pixels, labels, &mut |p| drop(sender.send(p))))
+                    .install(|| self.compare(images, labels, &mut |p| drop(sender.send(p))))
             });
             receiver.iter().for_each(observe);
             worker
@@ -195,59 +191,54 @@ impl Evaluator {
         })
     }
 
-    /// The first `images` images as the client encrypts them.
-    fn input(&self, pixels: &[u8], labels: &[u8], images: usize) -> Result<Vec<u8>, EvalError> {
-        let size = self.graph.inputs;
-        if labels.len() * size != pixels.len() || labels.len() < images {
+    /// The first `count` images.
+    fn images<'a>(
+        &self,
+        pixels: &'a [u8],
+        labels: &[u8],
+        count: usize,
+    ) -> Result<Vec<&'a [u8]>, EvalError> {
+        let size = self.float.interface().pixels;
+        if labels.len() * size != pixels.len() || labels.len() < count {
             return Err(EvalError::Mismatch {
                 pixels: pixels.len(),
                 labels: labels.len(),
                 size,
             });
         }
-        Ok(prepared(
-            &self.normalisation,
-            &pixels[..images * size],
-            size,
-        ))
+        Ok(pixels.chunks_exact(size).take(count).collect())
     }
 
     fn compare(
         &self,
-        pixels: &[u8],
+        images: &[&[u8]],
         labels: &[u8],
         observe: &mut dyn FnMut(Progress),
     ) -> Result<Measurement, EvalError> {
-        let Prepared {
-            plan,
-            evaluation,
-            twin,
-            yardstick,
-        } = &self.prepared;
-        let twin = match twin {
-            Some(twin) => Some(twin.evaluate(pixels, &mut |_| ())?),
-            None => None,
+        let plan = &self.plan;
+        let cost = &plan.cost;
+        let twin = match self.evaluation.twin() {
+            Twin::Of(twin) => Some(twin.logits(images)?),
+            Twin::Trained | Twin::Rounded => None,
         };
-        let accuracy_float = if plan.scheme == "clear" {
-            None
-        } else {
-            let float = clear::Clear::<f64>::new(clear::slots(labels.len()));
-            Some(evaluate(&self.graph, &float, pixels, &mut |_| ())?.accuracy(labels))
+        let float = match self.evaluation.twin() {
+            Twin::Trained => None,
+            Twin::Rounded | Twin::Of(_) => Some(accuracy(&self.float.logits(images)?, labels)),
         };
         system::reset_peak_rss();
-        let result = evaluation.evaluate(pixels, observe)?;
+        let result = self.evaluation.evaluate(images, observe)?;
         if result.logits.iter().flatten().any(|x| !x.is_finite()) {
             return Err(EvalError::NotFinite);
         }
-        let own = result.accuracy(labels);
-        let capacity = (result.batches * plan.slots) as f64;
+        let own = accuracy(&result.logits, labels);
+        let capacity = (result.batches * cost.slots) as f64;
         let measured = Measurement {
             scheme: plan.scheme.clone(),
-            slots: plan.slots,
+            slots: cost.slots,
             images: labels.len(),
-            depth: plan.depth,
-            ciphertext_products: plan.ciphertext_products,
-            plain_products: plan.plain_products,
+            depth: cost.depth,
+            ciphertext_products: cost.ciphertext_products,
+            plain_products: cost.plain_products,
             keygen_s: result.keygen_s,
             encrypt_s: result.encrypt_s,
             infer_s: result.infer_s,
@@ -255,13 +246,13 @@ impl Evaluator {
             batches: result.batches,
             images_per_hour: capacity / result.infer_s * 3600.0,
             threads: rayon::current_num_threads(),
-            accuracy_float: Some(accuracy_float.unwrap_or(own)),
+            accuracy_float: Some(float.unwrap_or(own)),
             nodes: result.nodes.clone(),
             ..Measurement::default()
         };
-        let (Some(twin), Some(encryption)) = (twin, &plan.encryption) else {
+        let (Some(twin), Some(encryption)) = (twin, &cost.encryption) else {
             return Ok(Measurement {
-                accuracy_integer: accuracy_float.map(|_| own),
+                accuracy_integer: float.map(|_| own),
                 ..measured
             });
         };
@@ -273,9 +264,9 @@ impl Evaluator {
             security_bits: Some(encryption.security_bits),
             ring_degree: Some(encryption.ring_degree),
             log2_qp: Some(encryption.log2_qp),
-            ciphertext_products: encryption.shares * plan.ciphertext_products,
-            plain_products: encryption.shares * plan.plain_products,
-            predicted_infer_s: Some(encryption.seconds.infer),
+            ciphertext_products: encryption.components * cost.ciphertext_products,
+            plain_products: encryption.components * cost.plain_products,
+            predicted_infer_s: Some(plan.seconds().infer),
             images_per_hour_end_to_end: Some(
                 capacity / (result.encrypt_s + result.infer_s + result.decrypt_s) * 3600.0,
             ),
@@ -284,56 +275,88 @@ impl Evaluator {
             ciphertext_bytes: encryption.ciphertext_bytes,
             key_bytes: encryption.key_bytes,
             noise_bits_left: result.noise_bits_left,
-            precision_bits: result.precision_bits(&twin),
+            precision_bits: precision_bits(&result.logits, &twin),
             predicted_precision_bits,
-            accuracy_integer: Some(twin.accuracy(labels)),
+            accuracy_integer: Some(accuracy(&twin, labels)),
             accuracy_encrypted: Some(own),
-            agreement: Some(result.agreement(&twin)),
-            max_logit_error: Some(result.max_logit_error(&twin)),
-            bare_word_products_per_s: yardstick.as_ref().map(|yardstick| yardstick()),
+            agreement: Some(agreement(&result.logits, &twin)),
+            max_logit_error: Some(errors(&result.logits, &twin).fold(0.0, |a, b| a.max(b.abs()))),
+            bare_word_products_per_s: self.evaluation.yardstick(),
             ..measured
         })
     }
 }
 
-impl Evaluation {
-    fn predictions(&self) -> impl Iterator<Item = usize> {
-        self.logits.iter().map(|logits| {
-            let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            best.map_or(0, |(class, _)| class)
-        })
+/// An evaluation of anything on images.
+trait Evaluate: Send + Sync {
+    fn evaluate(
+        &self,
+        images: &[&[u8]],
+        observe: &mut dyn FnMut(Progress),
+    ) -> Result<Evaluation, EvalError>;
+    /// See [`Compiled::twin`].
+    fn twin(&self) -> &Twin;
+    /// See [`Compiled::yardstick`].
+    fn yardstick(&self) -> Option<f64>;
+}
+
+/// A network under a scheme.
+struct Under<S: Scheme> {
+    compiled: Compiled<S>,
+    options: S::Options,
+}
+
+impl<S> Evaluate for Under<S>
+where
+    S: Scheme + 'static,
+    S::Options: Send + Sync,
+{
+    fn evaluate(
+        &self,
+        images: &[&[u8]],
+        observe: &mut dyn FnMut(Progress),
+    ) -> Result<Evaluation, EvalError> {
+        evaluate(&self.compiled, &self.options, images, observe)
     }
 
-    fn accuracy(&self, labels: &[u8]) -> f64 {
-        let pairs = self.predictions().zip(labels);
-        let right = pairs
-            .filter(|(class, label)| *class == usize::from(**label))
-            .count();
-        right as f64 / labels.len() as f64
+    fn twin(&self) -> &Twin {
+        &self.compiled.twin
     }
 
-    fn agreement(&self, other: &Evaluation) -> f64 {
-        let same = self
-            .predictions()
-            .zip(other.predictions())
-            .filter(|(a, b)| a == b)
-            .count();
-        same as f64 / self.logits.len() as f64
+    fn yardstick(&self) -> Option<f64> {
+        self.compiled.yardstick.as_ref().map(|measure| measure())
     }
+}
 
-    fn max_logit_error(&self, other: &Evaluation) -> f64 {
-        self.errors(other).fold(0.0, |a, b| a.max(b.abs()))
-    }
+type Logits = [Vec<f64>];
 
-    fn precision_bits(&self, other: &Evaluation) -> Option<f64> {
-        let count = self.errors(other).count().max(1) as f64;
-        let square = self.errors(other).map(|e| e * e).sum::<f64>() / count;
-        (square > 0.0).then(|| -0.5 * square.log2())
-    }
+/// The class of each image.
+fn predictions(logits: &Logits) -> impl Iterator<Item = usize> {
+    logits.iter().map(|logits| {
+        let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        best.map_or(0, |(class, _)| class)
+    })
+}
 
-    fn errors(&self, other: &Evaluation) -> impl Iterator<Item = f64> {
-        let own = self.logits.iter().flatten();
-        let others = other.logits.iter().flatten();
-        own.zip(others).map(|(a, b)| a - b)
-    }
+fn accuracy(logits: &Logits, labels: &[u8]) -> f64 {
+    let pairs = predictions(logits).zip(labels);
+    let right = pairs.filter(|(class, label)| *class == usize::from(**label));
+    right.count() as f64 / labels.len() as f64
+}
+
+/// Share of images of the same class.
+fn agreement(logits: &Logits, others: &Logits) -> f64 {
+    let pairs = predictions(logits).zip(predictions(others));
+    pairs.filter(|(a, b)| a == b).count() as f64 / logits.len() as f64
+}
+
+fn precision_bits(logits: &Logits, others: &Logits) -> Option<f64> {
+    let count = errors(logits, others).count().max(1) as f64;
+    let square = errors(logits, others).map(|e| e * e).sum::<f64>() / count;
+    (square > 0.0).then(|| -0.5 * square.log2())
+}
+
+fn errors(logits: &Logits, others: &Logits) -> impl Iterator<Item = f64> {
+    let pairs = logits.iter().flatten().zip(others.iter().flatten());
+    pairs.map(|(a, b)| a - b)
 }

@@ -1,11 +1,10 @@
-//! The settings of a run.
+//! The settings of a run, for all schemes together: each takes what it knows.
 
 use std::path::PathBuf;
 
-use crate::{EvalError, quantise::Quantisation};
+use cryptodl_fold::Quantisation;
 
-/// Ring degrees of encrypted schemes.
-const RINGS: [usize; 4] = [4096, 8192, 16384, 32768];
+use crate::error::EvalError;
 
 /// The settings of a run.
 #[derive(Clone, Debug, Default)]
@@ -27,13 +26,9 @@ pub struct Options {
     pub toy: bool,
     /// Folder in which the keys are kept between runs; made if it is not there. Scheme `tfhe` only.
     pub keys: Option<PathBuf>,
-    /// Run even if the plan predicts more than [`MOST_SECONDS`] for an image. Scheme `tfhe-integer`
-    /// only.
+    /// Run even if the plan predicts more than a quarter of an hour for an image. Scheme `tfhe-integer` only.
     pub any_cost: bool,
 }
-
-/// Seconds for one image that scheme `tfhe-integer` may be predicted to take.
-pub const MOST_SECONDS: f64 = 900.0;
 
 impl Options {
     /// The bits of schemes on integers.
@@ -44,36 +39,21 @@ impl Options {
             input_bits: self.input_bits.unwrap_or(default.input_bits),
         }
     }
+}
 
-    /// The ring degrees to choose from, smallest first.
-    pub(crate) fn rings(&self) -> Result<&'static [usize], EvalError> {
-        let asked = self.ring_degree.unwrap_or(RINGS[0]);
-        match RINGS.iter().position(|&ring| ring == asked) {
-            Some(first) => Ok(&RINGS[first..]),
-            None => Err(EvalError::RingDegree { asked }),
-        }
+/// The threads of a run: so many, or all cores.
+///
+/// # Errors
+/// When there are to be none, or the system has no more.
+pub(crate) fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, EvalError> {
+    let threads = threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let refused = |reason: String| EvalError::Threads { threads, reason };
+    if threads == 0 {
+        return Err(refused("ask for at least one".into()));
     }
-
-    pub(crate) fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-        })
-    }
-
-    pub(crate) fn pool(&self) -> Result<rayon::ThreadPool, EvalError> {
-        let threads = self.threads();
-        if threads == 0 {
-            return Err(EvalError::Threads {
-                threads,
-                reason: "ask for at least one".into(),
-            });
-        }
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|e| EvalError::Threads {
-                threads,
-                reason: e.to_string(),
-            })
-    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| refused(error.to_string()))
 }

@@ -2,15 +2,11 @@
 
 use std::fmt;
 
-use crate::{
-    EvalError,
-    graph::{Graph, Weight},
-    schemes::Job,
-    security, system,
-};
+use cryptodl_fold::{Graph, graph::Weight};
+use serde::{Deserialize, Serialize};
 
 /// Parameters, sizes and predicted times of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Plan {
     /// Scheme name.
     pub scheme: String,
@@ -18,49 +14,58 @@ pub struct Plan {
     pub network: String,
     /// Images to evaluate.
     pub images: usize,
-    /// Images in one batch.
-    pub slots: usize,
     /// Batches needed.
     pub batches: usize,
     /// Threads.
     pub threads: usize,
+    /// What each batch needs.
+    pub cost: Cost,
+}
+
+/// What the evaluation of one batch needs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Cost {
+    /// Images in one batch.
+    pub slots: usize,
     /// Ciphertext products in sequence.
     pub depth: usize,
-    /// Ciphertext products for one batch (of one share).
+    /// Ciphertext products for one batch (of one component).
     pub ciphertext_products: usize,
-    /// Products with a plaintext weight for one batch (of one share).
+    /// Products with a plaintext weight for one batch (of one component).
     pub plain_products: usize,
-    /// Everything that only an encrypted run has.
+    /// Everything that only an encrypted evaluation has.
     pub encryption: Option<EncryptionPlan>,
 }
 
-/// The encrypted part of a [`Plan`].
-#[derive(Clone, Debug)]
+/// What only an encrypted evaluation has.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct EncryptionPlan {
     /// Ring degree N.
     pub ring_degree: usize,
     /// log2 of the whole modulus, special primes included.
     pub log2_qp: f64,
-    /// The moduli in words.
+    /// Name of the parameter set, if it has one.
+    pub parameter_set: Option<String>,
+    /// The moduli in words, for people.
     pub moduli: String,
-    /// Independent encryptions of each batch.
-    pub shares: usize,
+    /// Independent encryptions of each batch: see [`crate::scheme::Client::components`].
+    pub components: usize,
     /// Security in bits by the published table.
     pub security_bits: u32,
     /// What the results will be like.
     pub quality: Quality,
-    /// Evaluation keys of all shares.
+    /// Bytes of the evaluation keys of all components.
     pub key_bytes: usize,
-    /// Input ciphertexts of one batch, all shares, as sent.
+    /// Input ciphertexts of one batch, all components, as sent.
     pub ciphertext_bytes: usize,
     /// Predicted peak of ciphertexts and keys in memory.
     pub memory_bytes: usize,
-    /// Predicted seconds for all batches, from operations timed on this machine.
+    /// Predicted seconds for one batch, from operations timed on this machine.
     pub seconds: Seconds,
 }
 
 /// How good the decrypted results will be.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub enum Quality {
     /// The integers are exact as long as noise stays below a bound.
     Exact {
@@ -77,7 +82,7 @@ pub enum Quality {
 }
 
 /// Predicted seconds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Seconds {
     /// The client encrypting.
     pub encrypt: f64,
@@ -99,21 +104,11 @@ impl Seconds {
     }
 }
 
-impl Plan {
+impl Cost {
     /// The part that every scheme shares.
-    pub(crate) fn new<T: Weight>(
-        scheme: &str,
-        job: &Job<'_>,
-        graph: &Graph<T>,
-        slots: usize,
-    ) -> Self {
+    pub fn new<T: Weight>(graph: &Graph<T>, slots: usize) -> Self {
         Self {
-            scheme: scheme.into(),
-            network: job.network.into(),
-            images: job.images,
             slots,
-            batches: job.images.div_ceil(slots),
-            threads: job.options.threads(),
             depth: graph.depth(),
             ciphertext_products: graph.ciphertext_products(),
             plain_products: graph.plain_products(),
@@ -122,24 +117,13 @@ impl Plan {
     }
 }
 
-impl EncryptionPlan {
-    /// Security of a ring degree and modulus, after a check of the memory that is needed.
-    pub(crate) fn check(
-        ring_degree: usize,
-        log2_qp: f64,
-        memory_bytes: usize,
-    ) -> Result<u32, EvalError> {
-        Self::check_memory(memory_bytes)?;
-        Ok(security::security_bits(ring_degree, log2_qp))
-    }
-
-    /// Refuses what does not fit in memory.
-    pub(crate) fn check_memory(memory_bytes: usize) -> Result<(), EvalError> {
-        if let Some(available) = system::available_bytes().filter(|&bytes| bytes < memory_bytes) {
-            let (needed, available) = (memory_bytes >> 20, available >> 20);
-            return Err(EvalError::Memory { needed, available });
-        }
-        Ok(())
+impl Plan {
+    /// Predicted seconds of all batches; zero where nothing is predicted.
+    pub fn seconds(&self) -> Seconds {
+        let encryption = self.cost.encryption.as_ref();
+        encryption.map_or_else(Seconds::default, |encryption| {
+            encryption.seconds.times(self.batches)
+        })
     }
 }
 
@@ -153,30 +137,31 @@ impl fmt::Display for Plan {
         writeln!(
             f,
             "  images         {} in {} batches of {}",
-            self.images, self.batches, self.slots
+            self.images, self.batches, self.cost.slots
         )?;
         writeln!(
             f,
             "  depth          {} ciphertext products in sequence",
-            self.depth
+            self.cost.depth
         )?;
         write!(
             f,
             "  work           {} ciphertext and {} plaintext products a batch",
-            self.ciphertext_products, self.plain_products
+            self.cost.ciphertext_products, self.cost.plain_products
         )?;
-        match &self.encryption {
-            Some(encryption) => encryption.fmt(f),
+        match &self.cost.encryption {
+            Some(encryption) => encryption.describe(self.seconds(), f),
             None => Ok(()),
         }
     }
 }
 
-impl fmt::Display for EncryptionPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl EncryptionPlan {
+    /// With the seconds of all batches.
+    fn describe(&self, seconds: Seconds, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
-        if self.shares > 1 {
-            write!(f, ", {} times", self.shares)?;
+        if self.components > 1 {
+            write!(f, ", {} times", self.components)?;
         }
         writeln!(f)?;
         writeln!(
@@ -208,7 +193,7 @@ impl fmt::Display for EncryptionPlan {
         write!(
             f,
             "  predicted      encrypt {:.2} s, infer {:.2} s, decrypt {:.2} s",
-            self.seconds.encrypt, self.seconds.infer, self.seconds.decrypt
+            seconds.encrypt, seconds.infer, seconds.decrypt
         )
     }
 }

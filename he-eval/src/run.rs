@@ -1,33 +1,25 @@
-//! The one interpreter: walks a graph with any scheme's server.
+//! The one interpreter: takes a batch through the steps of any scheme's server.
 
-use crate::{
-    EvalError,
-    graph::Graph,
-    scheme::{Observe, Server},
-};
+use crate::scheme::Server;
+use crate::work::{Observe, Work};
 
-/// Evaluates `graph` on one encrypted batch and reports the seconds of each stage to `observe`.
+/// Evaluates one batch and reports what ends to `observe`, with the share of all steps that is done.
 ///
 /// # Errors
-/// When the batch has the wrong number of values or the scheme cannot evaluate a node.
+/// When a step fails.
 pub fn run<S: Server>(
-    graph: &Graph<S::Weight>,
     server: &S,
-    batch: Vec<S::Value>,
+    mut batch: S::Batch,
     observe: Observe<'_>,
-) -> Result<Vec<S::Value>, EvalError> {
-    if batch.len() != graph.inputs {
-        return Err(EvalError::WrongInputs {
-            expected: graph.inputs,
-            got: batch.len(),
-        });
+) -> Result<S::Batch, S::Error> {
+    let steps = server.steps();
+    for index in 0..steps {
+        server.step(index, &mut batch, &mut |work| {
+            observe(Work {
+                done: (index as f64 + work.done) / steps as f64,
+                ..work
+            });
+        })?;
     }
-    let mut values = batch;
-    let mut rest = graph.nodes.as_slice();
-    while !rest.is_empty() {
-        let done;
-        (done, values) = server.advance(rest, values, observe)?;
-        rest = &rest[done..];
-    }
-    Ok(values)
+    Ok(batch)
 }

@@ -1,186 +1,210 @@
-//! The three roles of an encryption scheme.
+//! What an encryption scheme is: a compiler and two roles.
 //!
-//! [`Client`] holds the secret key, [`Server`] holds evaluation keys only, and [`Scheme`] makes
-//! both from checked parameters. The split is in the types: nothing a server can reach decrypts.
+//! [`Scheme::compile`] turns a folded network into a *Spec*, all that both parties must know and no weights; a *Program*,
+//! what the server runs; and a [`Cost`], known before anything is encrypted. A [`Client`] is made from the Spec alone and
+//! holds the secret key; a [`Server`] is made from the Program and evaluation keys alone. The split is in the types:
+//! nothing that a server can reach decrypts.
+//!
+//! What is between them is a *Batch*: encrypted values that nobody but the scheme looks into. A request is one batch for
+//! each of [`Client::components`]; the server takes it through its steps, one after another.
 
-use std::time::Instant;
+use std::{error::Error, sync::Arc};
 
-use crate::{
-    EvalError,
-    graph::{Linear, Node, Operation, Power, Weight},
-};
+use cryptodl_fold::Graph;
+use cryptodl_network::{Artifact, Network};
+use serde::{Serialize, de::DeserializeOwned};
 
-/// A stage that has ended, or a part of one: the parts of a stage add up.
-#[derive(Clone, Copy, Debug)]
-pub struct Stage<'a> {
-    /// The node's name.
-    pub node: &'a str,
-    /// The kind of work: `linear`, `square` and so on.
-    pub kind: &'a str,
-    /// Seconds.
-    pub seconds: f64,
-    /// Products of a weight with a residue, if the scheme counts them.
-    pub word_products: Option<u64>,
-    /// Share of the graph that is done, for schemes whose nodes take very different times; none: every
-    /// node counts the same.
-    pub done: Option<f64>,
+pub use crate::interface::{Interface, WrongImage};
+pub use crate::work::{Observe, Work};
+
+use crate::{plan::Cost, reference::Reference};
+
+/// What a scheme compiles.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The trained network.
+    pub artifact: &'a Artifact,
+    /// The same, folded.
+    pub graph: &'a Graph<f64>,
+    /// How many images are to be evaluated: sizes and times are predicted for them.
+    pub images: usize,
 }
 
-/// Told of every stage that ends.
-pub type Observe<'a> = &'a mut dyn FnMut(Stage<'_>);
+/// Why a scheme does not take a network, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
 
-/// Checked parameters, ready to make keys.
-pub trait Scheme: Sync {
-    /// Weight type of the graphs this scheme evaluates.
-    type Weight: Weight;
-    /// An encrypted value: one feature of as many images as there are slots.
-    type Value: Send + Sync;
+/// An encryption scheme.
+pub trait Scheme: Send + Sync + Sized {
+    /// Settings of its own.
+    type Options: Default;
+    /// Why it refused or failed.
+    type Error: Error + Send + Sync + 'static;
+    /// What both parties must know; without weights.
+    type Spec: Serialize + DeserializeOwned + Send + Sync;
+    /// What the server runs.
+    type Program: Send + Sync;
+    /// Evaluation keys: without any secret.
+    type Keys: Send;
+    /// Encrypted values on their way.
+    type Batch: Send;
     /// The role with the secret key.
-    type Client: Client<Value = Self::Value>;
+    type Client: Client<Spec = Self::Spec, Keys = Self::Keys, Batch = Self::Batch, Error = Self::Error>;
     /// The role with the evaluation keys.
-    type Server: Server<Weight = Self::Weight, Value = Self::Value>;
+    type Server: Server<Program = Self::Program, Keys = Self::Keys, Batch = Self::Batch, Error = Self::Error>;
 
-    /// Images in one batch.
-    fn slots(&self) -> usize;
+    /// What users call it.
+    fn name(&self) -> &'static str;
 
-    /// Independent encryptions of one batch (one for each plaintext modulus). Each is evaluated by
-    /// the server of the same index; the client needs all of them to decrypt.
-    fn shares(&self) -> usize {
-        1
+    /// One line on what it is.
+    fn description(&self) -> &'static str;
+
+    /// Whether it can evaluate a network, as far as its layers tell.
+    ///
+    /// # Errors
+    /// Why not.
+    fn accepts(&self, network: &Network) -> Result<(), Refusal>;
+
+    /// Whether it encrypts nothing: what encrypted schemes are compared with.
+    fn is_reference(&self) -> bool {
+        false
     }
 
-    /// Generates fresh keys with a cryptographic generator seeded by the operating system.
+    /// Whether every image is evaluated on its own, which makes many images a matter of hours.
+    fn takes_single_images(&self) -> bool {
+        false
+    }
+
+    /// Whether it takes minutes to hours for an image, so that nobody gets it without asking for it by name.
+    fn only_by_name(&self) -> bool {
+        false
+    }
+
+    /// Chooses parameters and predicts what an evaluation costs, with the threads of the current pool.
+    ///
+    /// # Errors
+    /// When the scheme cannot evaluate the network, no secure parameters are large enough, or memory is too small.
+    fn compile(
+        &self,
+        source: &Source<'_>,
+        options: &Self::Options,
+    ) -> Result<Compiled<Self>, Self::Error>;
+
+    /// A client and its evaluation keys: new ones, or those that the options say are kept somewhere.
+    ///
+    /// # Errors
+    /// When the parameters are refused or kept keys cannot be used.
+    fn keys(
+        spec: &Self::Spec,
+        _options: &Self::Options,
+    ) -> Result<(Self::Client, Self::Keys), Self::Error> {
+        Self::Client::generate(spec)
+    }
+}
+
+/// What [`Scheme::compile`] makes.
+pub struct Compiled<S: Scheme> {
+    /// For clients.
+    pub spec: S::Spec,
+    /// For the server.
+    pub program: Arc<S::Program>,
+    /// What it needs and costs.
+    pub cost: Cost,
+    /// What to compare results with.
+    pub twin: Twin,
+    /// Measures what the threads of the current pool can do at most, in products of a weight with a residue a second.
+    pub yardstick: Option<Yardstick>,
+}
+
+/// The same weights without encryption.
+pub enum Twin {
+    /// It is a reference itself, of the trained weights.
+    Trained,
+    /// It is a reference itself, of rounded weights.
+    Rounded,
+    /// What encrypted results are compared with.
+    Of(Box<Reference>),
+}
+
+/// See [`Compiled::yardstick`].
+pub type Yardstick = Box<dyn Fn() -> f64 + Send + Sync>;
+
+/// The role with the secret key: encrypts images and decrypts results.
+pub trait Client: Sized + Send + Sync {
+    /// See [`Scheme::Spec`].
+    type Spec;
+    /// See [`Scheme::Keys`].
+    type Keys;
+    /// See [`Scheme::Batch`].
+    type Batch;
+    /// See [`Scheme::Error`].
+    type Error;
+
+    /// Fresh keys from a cryptographic generator seeded by the operating system.
     ///
     /// # Errors
     /// When the encryption library refuses the parameters.
-    fn keys(&self) -> Result<(Self::Client, Vec<Self::Server>), EvalError>;
+    fn generate(spec: &Self::Spec) -> Result<(Self, Self::Keys), Self::Error>;
 
-    /// Bytes of the evaluation keys of all shares, as held in memory.
-    fn key_bytes(&self) -> usize {
-        0
+    /// Independent encryptions of the same images that make one request: one for each plaintext modulus, say.
+    fn components(&self) -> usize {
+        1
     }
 
-    /// Bytes of one encrypted value of one share, as held in memory.
-    fn value_bytes(&self) -> usize;
-}
+    /// Encrypts images, one byte a pixel, at most as many as there are slots, for one of the components.
+    ///
+    /// # Errors
+    /// When an image is of the wrong size or the encryption library fails.
+    fn encrypt(&self, images: &[&[u8]], component: usize) -> Result<Self::Batch, Self::Error>;
 
-/// Encrypts inputs and decrypts results.
-pub trait Client: Sync {
-    /// See [`Scheme::Value`].
-    type Value: Send + Sync;
+    /// Logits `[image][class]` of the first `images` slots, from the results of all components.
+    ///
+    /// # Errors
+    /// When the results cannot be trusted or the encryption library fails.
+    fn decrypt(&self, results: &[Self::Batch], images: usize)
+    -> Result<Vec<Vec<f64>>, Self::Error>;
 
-    /// Encrypts one batch for one share: `features[pixel][image]`.
+    /// Bits between the noise of the worst result and the decryption bound; none if noise is not what limits decryption.
     ///
     /// # Errors
     /// When the encryption library fails.
-    fn encrypt(&self, share: usize, features: &[Vec<u32>]) -> Result<Vec<Self::Value>, EvalError>;
-
-    /// Decrypts the outputs of all shares to `[output][image]`, still in units of the graph's
-    /// output scale.
-    ///
-    /// # Errors
-    /// When the encryption library fails.
-    fn decrypt(
-        &self,
-        shares: &[Vec<Self::Value>],
-        images: usize,
-    ) -> Result<Vec<Vec<f64>>, EvalError>;
-
-    /// Bits between the noise of the worst output and the decryption bound; none if noise is not what
-    /// limits decryption.
-    ///
-    /// # Errors
-    /// When the encryption library fails.
-    fn noise_bits_left(&self, _shares: &[Vec<Self::Value>]) -> Result<Option<f64>, EvalError> {
+    fn noise_bits_left(&self, _results: &[Self::Batch]) -> Result<Option<f64>, Self::Error> {
         Ok(None)
     }
 }
 
-/// Evaluates a graph on encrypted values.
-pub trait Server: Sync {
-    /// See [`Scheme::Weight`].
-    type Weight: Weight;
-    /// See [`Scheme::Value`].
-    type Value: Send + Sync;
+/// The role with the evaluation keys: computes on encrypted values, step by step.
+pub trait Server: Sized + Send + Sync {
+    /// See [`Scheme::Program`].
+    type Program;
+    /// See [`Scheme::Keys`].
+    type Keys;
+    /// See [`Scheme::Batch`].
+    type Batch;
+    /// See [`Scheme::Error`].
+    type Error;
 
-    /// Evaluates the first nodes of what is left of a chain, and says how many: one, or several where
-    /// the scheme is faster at them together.
+    /// With everything that is done once done.
     ///
     /// # Errors
-    /// When the scheme cannot evaluate them.
-    fn advance(
+    /// When the keys do not belong to the program.
+    fn new(program: Arc<Self::Program>, keys: Self::Keys) -> Result<Self, Self::Error>;
+
+    /// Bytes of the evaluation keys, as held in memory.
+    fn key_bytes(&self) -> usize;
+
+    /// How many steps there are from request to result.
+    fn steps(&self) -> usize;
+
+    /// Does step `index` to a batch that has been through those before it.
+    ///
+    /// # Errors
+    /// When the batch does not belong here or the encryption library fails.
+    fn step(
         &self,
-        nodes: &[Node<Self::Weight>],
-        inputs: Vec<Self::Value>,
+        index: usize,
+        batch: &mut Self::Batch,
         observe: Observe<'_>,
-    ) -> Result<(usize, Vec<Self::Value>), EvalError>;
-}
-
-/// A [`Server`] that takes one node at a time.
-pub trait NodeByNode: Sync {
-    /// See [`Scheme::Weight`].
-    type Weight: Weight;
-    /// See [`Scheme::Value`].
-    type Value: Send + Sync;
-
-    /// A whole linear layer at once: that is where the speed is.
-    ///
-    /// # Errors
-    /// When the encryption library fails.
-    fn linear(
-        &self,
-        layer: &Linear<Self::Weight>,
-        inputs: Vec<Self::Value>,
-    ) -> Result<Vec<Self::Value>, EvalError>;
-
-    /// A monic polynomial on every value.
-    ///
-    /// # Errors
-    /// When the encryption library fails.
-    fn power(
-        &self,
-        power: &Power<Self::Weight>,
-        inputs: Vec<Self::Value>,
-    ) -> Result<Vec<Self::Value>, EvalError>;
-
-    /// A function that is not a low-degree polynomial. Schemes on integers refuse it.
-    ///
-    /// # Errors
-    /// Unless the scheme can evaluate it.
-    fn function(
-        &self,
-        _function: &crate::graph::Function,
-        _inputs: Vec<Self::Value>,
-    ) -> Result<Vec<Self::Value>, EvalError> {
-        Err(EvalError::NotPolynomial)
-    }
-}
-
-impl<S: NodeByNode> Server for S {
-    type Weight = S::Weight;
-    type Value = S::Value;
-
-    fn advance(
-        &self,
-        nodes: &[Node<S::Weight>],
-        inputs: Vec<S::Value>,
-        observe: Observe<'_>,
-    ) -> Result<(usize, Vec<S::Value>), EvalError> {
-        let node = &nodes[0];
-        let start = Instant::now();
-        let outputs = match &node.operation {
-            Operation::Linear(linear) => self.linear(linear, inputs)?,
-            Operation::Power(power) => self.power(power, inputs)?,
-            Operation::Function(function) => self.function(function, inputs)?,
-        };
-        let seconds = start.elapsed().as_secs_f64();
-        observe(Stage {
-            node: &node.name,
-            kind: node.operation.kind(),
-            seconds,
-            word_products: None,
-            done: None,
-        });
-        Ok((1, outputs))
-    }
+    ) -> Result<(), Self::Error>;
 }

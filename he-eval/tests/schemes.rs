@@ -1,13 +1,12 @@
 //! Every scheme computes what the clear integers compute.
 
-mod blocks;
+#[path = "../../train/fold/tests/common/mod.rs"]
 mod common;
 mod small;
 
-use common::{artifact, network, pixels, polynomial};
-use cryptodl_he_eval::{
-    Entry, EvalError, Networks, Options, Quality, lower, measure, prepare, quantise, schemes,
-};
+use common::{artifact, blocks, network, pixels, polynomial};
+use cryptodl_fold::{Quantisation, fold, quantise};
+use cryptodl_he_eval::{Entry, EvalError, Options, Quality, measure, prepare, schemes};
 use cryptodl_network::{Artifact, Layer, Network};
 use small::rounding;
 
@@ -72,29 +71,34 @@ fn tiny(coefficients: &[f64]) -> Network {
 }
 
 /// A network that the scheme takes, and how many images of it: few where each takes seconds.
-fn fixture(entry: &Entry, coefficients: &[f64]) -> Option<(Artifact, usize)> {
+fn fixture(scheme: &dyn Entry, coefficients: &[f64]) -> Option<(Artifact, usize)> {
     let degree = coefficients.len() - 1;
-    Some(match (entry.networks, entry.single_images) {
-        (Networks::Rounding, single) => {
-            let images = if single { 3 } else { 40 };
-            (rounding(&polynomial(coefficients), 3, 5), images)
-        }
-        (_, false) => (artifact(common::small(coefficients), 5), 40),
-        (_, true) if degree <= 2 => (artifact(tiny(coefficients), 5), 1),
+    let (single, slow) = (scheme.takes_single_images(), scheme.only_by_name());
+    let candidates = [
+        (artifact(common::small(coefficients), 5), 40),
+        (
+            rounding(&polynomial(coefficients), 3, 5),
+            if single { 3 } else { 40 },
+        ),
+    ];
+    match (slow, degree) {
+        (true, ..=2) => Some((artifact(tiny(coefficients), 5), 1)),
         // hundreds of bits, minutes an image
-        (_, true) => return None,
-    })
+        (true, _) => None,
+        _ => candidates
+            .into_iter()
+            .find(|(artifact, _)| scheme.accepts(&artifact.network).is_ok()),
+    }
 }
 
 #[test]
 fn every_scheme_agrees_with_the_same_weights_in_the_clear_for_every_degree() {
     for coefficients in degrees() {
         for entry in schemes() {
-            let Some((artifact, images)) = fixture(entry, &coefficients) else {
+            let Some((artifact, images)) = fixture(*entry, &coefficients) else {
                 continue;
             };
-            assert!(entry.networks.contain(&artifact.network), "{}", entry.name);
-            let scheme = entry.name;
+            let scheme = entry.name();
             let measured = run(scheme, &artifact, images, &toy());
             assert_eq!(measured.images, images);
             if measured.agreement.is_some() {
@@ -117,34 +121,67 @@ fn every_scheme_agrees_with_the_same_weights_in_the_clear_for_every_degree() {
     }
 }
 
-#[test]
-fn every_batched_scheme_agrees_on_residual_networks_and_mirror_images() {
-    for coefficients in &degrees()[1..] {
-        let activation = polynomial(coefficients);
-        let network = Network {
-            mirrored: true,
-            ..blocks::residual(&activation, blocks::block(&activation))
-        };
+/// A scheme's name and the networks that it is tried on.
+fn agrees_on(scheme: &str, networks: Vec<(&str, Network)>, what: &str) {
+    for (name, network) in networks {
         let artifact = artifact(network, 5);
-        for scheme in ["clear-integer", "bfv", "ckks"] {
-            // integers of three powers of a higher degree need more than 255 bits
-            if scheme != "ckks" && coefficients.len() > 3 {
-                continue;
-            }
-            let measured = run(scheme, &artifact, 40, &toy());
-            if measured.agreement.is_some() {
-                let what = format!("{scheme}, degree {}", coefficients.len() - 1);
-                assert_agrees(&measured, &what);
-            }
-            let Some(predicted) = measured.predicted_precision_bits else {
-                continue;
-            };
-            let bits = measured.precision_bits.unwrap();
-            assert!(
-                (bits - predicted).abs() <= 2.0,
-                "{scheme}: {bits} bits, {predicted} predicted"
-            );
+        let measured = run(scheme, &artifact, 40, &toy());
+        let what = format!("{scheme}, {name}, {what}");
+        if measured.agreement.is_some() {
+            assert_agrees(&measured, &what);
         }
+        match measured.predicted_precision_bits {
+            Some(predicted) => {
+                let bits = measured.precision_bits.unwrap();
+                assert!(
+                    (bits - predicted).abs() <= 2.0,
+                    "{what}: {bits} bits, {predicted} predicted"
+                );
+            }
+            None => assert!(
+                measured.max_logit_error.is_none_or(|e| e == 0.0),
+                "{what} is exact"
+            ),
+        }
+    }
+}
+
+#[test]
+fn every_batched_scheme_agrees_on_graphs_of_every_kind() {
+    for scheme in ["clear-integer", "bfv", "ckks"] {
+        if schemes().iter().all(|known| known.name() != scheme) {
+            continue;
+        }
+        let quadratic = polynomial(&degrees()[1]);
+        agrees_on(scheme, blocks::graphs(&quadratic), "quadratic");
+        agrees_on(scheme, blocks::graphs(&polynomial(&degrees()[0])), "linear");
+    }
+    // integers of three powers of a higher degree need more than 255 bits
+    for coefficients in &degrees()[2..] {
+        agrees_on("ckks", blocks::graphs(&polynomial(coefficients)), "higher");
+    }
+    let quintic = polynomial(&[0.2, 1.5, 0.1, -0.3, 0.05, 0.1]);
+    agrees_on("ckks", blocks::graphs(&quintic), "quintic");
+}
+
+#[test]
+fn mirror_images_agree_on_graphs_of_every_kind() {
+    for scheme in ["clear-integer", "bfv", "ckks"] {
+        if schemes().iter().all(|known| known.name() != scheme) {
+            continue;
+        }
+        let networks = blocks::graphs(&polynomial(&degrees()[1])).into_iter();
+        let mirrored = networks.map(|(name, network)| {
+            let mirrored = true;
+            (
+                name,
+                Network {
+                    mirrored,
+                    ..network
+                },
+            )
+        });
+        agrees_on(scheme, mirrored.collect(), "mirrored");
     }
 }
 
@@ -246,7 +283,7 @@ fn a_larger_ring_may_be_asked_for() {
     };
     for scheme in ["bfv", "ckks"] {
         let planned = prepare(scheme, &artifact, 10, &options(16384)).unwrap();
-        assert_eq!(planned.plan().slots, 16384, "{scheme}");
+        assert_eq!(planned.plan().cost.slots, 16384, "{scheme}");
         let refused = prepare(scheme, &artifact, 10, &options(12000));
         let message = refused.err().unwrap().to_string();
         assert!(message.contains("no ring of degree 12000"), "{message}");
@@ -256,7 +293,7 @@ fn a_larger_ring_may_be_asked_for() {
 #[test]
 fn results_that_outgrow_the_modulus_are_refused() {
     let mut artifact = artifact(common::small(&[0.7, 1.9, 0.8]), 5);
-    let last = artifact.network.layers.len() - 1;
+    let last = artifact.network.nodes.len() - 1;
     let name = |name: &String| name.contains(&last.to_string()) && name.ends_with("weight");
     let (_, tensor) = artifact
         .tensors
@@ -297,7 +334,7 @@ fn measured_noise_stays_within_the_predicted() {
         for options in &settings {
             let artifact = artifact(common::small(coefficients), 7);
             let planned = prepare("bfv", &artifact, 8, options).unwrap();
-            let quality = planned.plan().encryption.as_ref().unwrap().quality;
+            let quality = planned.plan().cost.encryption.as_ref().unwrap().quality;
             let Quality::Exact {
                 noise_bits_left: predicted,
                 ..
@@ -322,14 +359,14 @@ fn measured_noise_stays_within_the_predicted() {
 #[test]
 fn more_weight_bits_come_closer_to_the_trained_weights() {
     let artifact = artifact(common::small(&[0.7, 1.9, 0.8]), 8);
-    let graph = lower(&artifact).unwrap();
+    let graph = fold(&artifact).unwrap();
     // the largest error of a weight, and of a sum of neighbouring weights, against the largest weight
     let errors = |weight_bits| {
-        let bits = quantise::Quantisation {
+        let bits = Quantisation {
             weight_bits,
             input_bits: 8,
         };
-        let integer = quantise::quantise(&graph, bits).unwrap();
+        let integer = quantise(&graph, bits).unwrap();
         let (Some(float), Some(rounded)) = (graph.linears().next(), integer.linears().next())
         else {
             panic!("the fixture starts with a linear layer");
@@ -358,9 +395,12 @@ fn secure_parameters_are_chosen_and_printed() {
     let artifact = artifact(common::small(&[0.7, 1.9, 0.8]), 9);
     let planned = prepare("bfv", &artifact, 10_000, &Options::default()).unwrap();
     let plan = planned.plan();
-    let encryption = plan.encryption.as_ref().unwrap();
+    let encryption = plan.cost.encryption.as_ref().unwrap();
     assert_eq!(encryption.security_bits, 128);
-    assert!(encryption.log2_qp <= 218.0 && plan.slots == 8192, "{plan}");
+    assert!(
+        encryption.log2_qp <= 218.0 && plan.cost.slots == 8192,
+        "{plan}"
+    );
     assert!(
         plan.to_string().contains("security       128 bits"),
         "{plan}"
@@ -371,7 +411,13 @@ fn secure_parameters_are_chosen_and_printed() {
 
 fn plan_toy(artifact: &Artifact) -> u32 {
     let planned = prepare("bfv", artifact, 10, &toy()).unwrap();
-    planned.plan().encryption.as_ref().unwrap().security_bits
+    planned
+        .plan()
+        .cost
+        .encryption
+        .as_ref()
+        .unwrap()
+        .security_bits
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Look-ups under encryption: every accumulator, not only the results, and every refusal.
 #![cfg(feature = "tfhe")]
 
+#[path = "../../train/fold/tests/common/mod.rs"]
 mod common;
 mod small;
 
@@ -8,12 +9,15 @@ use std::path::Path;
 
 use approx::Activation;
 use common::{artifact, network, pixels, polynomial};
+use cryptodl_fold::{Operation, fold, interpret::evaluate, lookup};
 use cryptodl_he_eval::{
-    EvalError, Options, Quality,
-    graph::{Function, Operation},
-    lookup, measure, prepare,
-    scheme::{Client, Scheme, Server},
-    schemes::tfhe::{Tfhe, TfheClient, TfheServer, TfheValue, WireError},
+    EvalError, Options, Quality, measure, prepare,
+    run::run,
+    scheme::{Client, Compiled, Scheme, Server, Source},
+    schemes::tfhe::{
+        Tfhe, TfheClient, TfheError, TfheOptions, TfheServer, TfheSpec, TfheValue, WireError,
+        integer::IntegerError,
+    },
 };
 use cryptodl_network::{Artifact, Layer, Nonlinearity};
 use small::{rounding, whole};
@@ -26,66 +30,59 @@ fn toy() -> Options {
     }
 }
 
+fn compiled(artifact: &Artifact, options: &Options) -> Compiled<Tfhe> {
+    let graph = fold(artifact).unwrap();
+    let source = Source {
+        artifact,
+        graph: &graph,
+        images: 1,
+    };
+    Tfhe.compile(&source, &options.into()).unwrap()
+}
+
 fn relu() -> Layer {
     Layer::Activation(Nonlinearity::Exact(Activation::Relu))
 }
 
-fn roles(artifact: &Artifact, options: &Options) -> (TfheClient, TfheServer) {
-    Tfhe::new(artifact, options).unwrap().0.roles().unwrap()
+/// With new keys.
+fn roles(compiled: &Compiled<Tfhe>) -> (TfheClient, TfheServer) {
+    let (client, keys) = Tfhe::keys(&compiled.spec, &TfheOptions::default()).unwrap();
+    let server = TfheServer::new(compiled.program.clone(), keys).unwrap();
+    (client, server)
 }
 
 /// Runs `images` images layer by layer and compares every accumulator with the twin's.
 fn compare_accumulators(artifact: &Artifact, images: usize, options: &Options) -> usize {
-    let (scheme, graph, twin) = Tfhe::new(artifact, options).unwrap();
-    let (client, server) = scheme.roles().unwrap();
+    let twin = lookup::tables(artifact).unwrap();
+    let compiled = compiled(artifact, options);
+    let program = &compiled.program;
+    let (client, server) = roles(&compiled);
     let pixels = pixels(&artifact.network, images, 3);
     let mut compared = 0;
-    for image in pixels.chunks(twin.inputs) {
-        let mut expected: Vec<i64> = image.iter().map(|&p| i64::from(p)).collect();
-        let features: Vec<Vec<u32>> = image.iter().map(|&p| vec![u32::from(p)]).collect();
-        let mut values = client.encrypt(0, &features).unwrap();
-        let mut nodes = graph.nodes.as_slice();
+    for image in pixels.chunks(twin.inputs()) {
+        let mut expected: Vec<Vec<i64>> = image.iter().map(|&p| vec![i64::from(p)]).collect();
+        let mut batch = client.encrypt(&[image], 0).unwrap();
         let mut layer = 0;
         for node in &twin.nodes {
-            match &node.operation {
-                Operation::Function(Function::Tables(tables)) => {
-                    for (x, &table) in expected.iter_mut().zip(&tables.of) {
-                        *x = tables.tables[table as usize].at(*x);
-                    }
-                }
-                Operation::Linear(linear) => {
-                    let mut sums = vec![0; linear.outputs()];
-                    for tile in &linear.tiles {
-                        for (row, &output) in tile.outputs.iter().enumerate() {
-                            let weights = linear.matrices[tile.matrix].row(row);
-                            let pairs = weights.iter().zip(&tile.inputs);
-                            sums[output as usize] = pairs
-                                .filter_map(|(w, &i)| Some(w * expected.get(i as usize)?))
-                                .sum();
-                        }
-                    }
-                    expected = sums;
-                    let encrypted = server.sums(layer, &nodes[0], values.clone());
-                    let found = client.accumulators(layer, &encrypted).unwrap();
-                    match client.turn(layer) {
-                        Some(turn) => assert!(
-                            found
-                                .iter()
-                                .zip(&expected)
-                                .all(|(a, b)| (a - b) % turn == 0),
-                            "{found:?} {expected:?}"
-                        ),
-                        None => assert_eq!(found, expected),
-                    }
-                    compared += expected.len();
-                    let (done, next) = server.advance(nodes, values, &mut |_| ()).unwrap();
-                    (nodes, values) = (&nodes[done..], next);
-                    layer += 1;
-                }
-                _ => unreachable!("tables and linear layers only"),
+            expected = evaluate(node, &[&expected]).unwrap();
+            let Operation::Linear(_) = node.operation else {
+                continue;
+            };
+            let sums = server.sums(&batch).unwrap();
+            let found = client.accumulators(program, layer, &sums).unwrap();
+            let pairs = found.iter().zip(&expected).map(|(a, b)| (*a, b[0]));
+            match program.turn(layer) {
+                Some(turn) => assert!(
+                    pairs.clone().all(|(a, b)| (a - b) % turn == 0),
+                    "{found:?} {expected:?}"
+                ),
+                None => assert!(pairs.clone().all(|(a, b)| a == b), "{found:?} {expected:?}"),
             }
+            compared += pairs.len();
+            server.step(layer, &mut batch, &mut |_| ()).unwrap();
+            layer += 1;
         }
-        assert!(nodes.is_empty());
+        assert_eq!(layer, server.steps());
     }
     compared
 }
@@ -128,7 +125,7 @@ fn steps_take_twice_the_values_for_the_same_price() {
     };
     let ring = |artifact: &Artifact| {
         let plan = prepare("tfhe", artifact, 1, &toy()).unwrap();
-        plan.plan().encryption.as_ref().unwrap().ring_degree
+        plan.plan().cost.encryption.as_ref().unwrap().ring_degree
     };
     let (two, many) = (network_of(2, 1.0), network_of(200, 50.0));
     assert!(
@@ -179,7 +176,7 @@ fn sums_before_a_sine_go_round_the_torus() {
     assert!(plan.contains("look-ups of 4 values"), "{plan}");
     let plan = prepare("tfhe", &model(Activation::Tanh), 1, &toy()).unwrap();
     assert!(!plan.plan().to_string().contains("look-ups of 4 values"));
-    let graph = lookup::lower(&sine).unwrap();
+    let graph = lookup::tables(&sine).unwrap();
     let ranges = lookup::ranges(&graph);
     let widest = ranges[1].iter().map(|(low, high)| high - low);
     assert!(widest.max().unwrap() > 3 * 4, "several half turns");
@@ -217,8 +214,10 @@ fn a_secure_set_computes_the_same() {
         .unwrap()
         .plan()
         .clone();
-    let encryption = plan.encryption.as_ref().unwrap();
-    assert_eq!((encryption.security_bits, plan.slots), (128, 1));
+    let encryption = plan.cost.encryption.as_ref().unwrap();
+    assert_eq!((encryption.security_bits, plan.cost.slots), (128, 1));
+    let set = encryption.parameter_set.as_deref().unwrap();
+    assert!(set.ends_with("GAUSSIAN_2M128"), "{set}");
     assert!(plan.to_string().contains("GAUSSIAN_2M128"), "{plan}");
     assert!(
         encryption.ciphertext_bytes < 64 * 100,
@@ -282,7 +281,7 @@ fn noise_stays_within_the_predicted() {
     let Quality::Exact {
         noise_bits_left: predicted,
         ..
-    } = planned.plan().encryption.as_ref().unwrap().quality
+    } = planned.plan().cost.encryption.as_ref().unwrap().quality
     else {
         panic!("look-ups are exact");
     };
@@ -331,18 +330,18 @@ fn networks_that_do_not_fit_are_refused_in_one_sentence() {
 #[test]
 fn wrong_cut_and_foreign_ciphertexts_are_found_out() {
     let artifact = rounding(&relu(), 2, 8);
-    let (client, server) = roles(&artifact, &toy());
-    let (other, stranger) = roles(&artifact, &toy());
-    let (_, graph, _) = Tfhe::new(&artifact, &toy()).unwrap();
-    let pixel = |p: &u8| vec![u32::from(*p)];
-    let image: Vec<Vec<u32>> = pixels(&artifact.network, 1, 5).iter().map(pixel).collect();
-    let values = client.encrypt(0, &image).unwrap();
+    let compiled = compiled(&artifact, &toy());
+    let (client, server) = roles(&compiled);
+    let (other, stranger) = roles(&compiled);
+    let image = pixels(&artifact.network, 1, 5);
+    let request = client.encrypt(&[&image], 0).unwrap();
+    assert!(matches!(request.values()[0], TfheValue::Seeded { .. }));
 
     // the whole way through bytes
-    let sent = client.inputs_to_bytes(&values);
+    let sent = client.inputs_to_bytes(&request);
     assert_eq!(sent.len(), 48 + 24 * 64);
     let received = server.inputs_from_bytes(&sent).unwrap();
-    let outputs = cryptodl_he_eval::run::run(&graph, &server, received, &mut |_| ()).unwrap();
+    let outputs = run(&server, received, &mut |_| ()).unwrap();
     let returned = server.outputs_to_bytes(&outputs);
     let results = client.outputs_from_bytes(&returned).unwrap();
     assert_eq!(
@@ -358,7 +357,7 @@ fn wrong_cut_and_foreign_ciphertexts_are_found_out() {
         Err(WireError::Identity(_))
     ));
     let nonsense = other.decrypt(&[outputs], 1).unwrap_err();
-    assert!(matches!(nonsense, EvalError::WrongKey { .. }), "{nonsense}");
+    assert!(matches!(nonsense, TfheError::WrongKey { .. }), "{nonsense}");
 
     // every cut, a byte more, another magic, version, kind and fingerprint
     for length in (0..sent.len()).step_by(7).chain([sent.len() - 1]) {
@@ -450,7 +449,14 @@ fn integers_too_wide_and_too_slow_are_refused() {
     let broad = vec![Layer::Dense { outputs: 2000 }];
     let slow = prepare("tfhe-integer", &artifact(network(1, broad), 1), 1, &toy());
     let slow = slow.err().unwrap();
-    assert!(matches!(slow, EvalError::TooSlow { .. }), "{slow}");
+    let EvalError::Scheme(reason) = &slow else {
+        panic!("{slow}");
+    };
+    let reason = reason.downcast_ref();
+    assert!(
+        matches!(reason, Some(IntegerError::TooSlow { .. })),
+        "{slow}"
+    );
     let deep = (0..3).flat_map(|_| [Layer::Dense { outputs: 2 }, polynomial(&[0.7, 1.9, 0.8])]);
     let deep = artifact(network(1, deep.collect()), 1);
     let wide = prepare("tfhe-integer", &deep, 1, &toy()).err().unwrap();
@@ -461,16 +467,52 @@ fn integers_too_wide_and_too_slow_are_refused() {
 }
 
 #[test]
-fn the_values_of_a_scheme_are_as_large_as_it_says() {
-    let (scheme, _, twin) = Tfhe::new(&rounding(&relu(), 2, 1), &toy()).unwrap();
-    assert_eq!(scheme.slots(), 1);
+fn a_specification_survives_its_bytes_and_contradictions_are_refused() {
+    let compiled = compiled(&rounding(&relu(), 2, 1), &toy());
+    let bytes = serde_json::to_vec(&compiled.spec).unwrap();
+    let spec: TfheSpec = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(spec, compiled.spec);
+    for change in [
+        |spec: &mut TfheSpec| spec.parameter_set = "no such set".into(),
+        |spec: &mut TfheSpec| spec.pixels[0] = 1000,
+        |spec: &mut TfheSpec| spec.levels[0].truncate(255),
+        |spec: &mut TfheSpec| spec.results.ranges.clear(),
+        |spec: &mut TfheSpec| spec.results.delta = 0,
+        |spec: &mut TfheSpec| spec.parts = 0,
+    ] {
+        let mut strange = spec.clone();
+        change(&mut strange);
+        let refused = TfheClient::generate(&strange).err();
+        assert!(matches!(refused, Some(TfheError::Specification(_))));
+    }
+}
+
+#[test]
+fn batches_out_of_order_and_keys_of_other_parameters_are_refused() {
+    let small = compiled(&rounding(&relu(), 2, 1), &toy());
+    let (client, server) = roles(&small);
+    let image: &[u8] = &[9; 64];
+    assert!(matches!(
+        client.encrypt(&[image, image], 0).err(),
+        Some(TfheError::Images { got: 2 })
+    ));
+    assert!(client.encrypt(&[&image[1..]], 0).is_err());
+    let mut batch = client.encrypt(&[image], 0).unwrap();
+    let refused = server.step(1, &mut batch, &mut |_| ()).unwrap_err();
     assert!(
-        lookup::ranges(&twin)
-            .iter()
-            .flatten()
-            .all(|(low, high)| low <= high)
+        matches!(refused, TfheError::Batch { index: 1 }),
+        "{refused}"
     );
-    let (client, _) = scheme.roles().unwrap();
-    let values = client.encrypt(0, &vec![vec![9]; 64]).unwrap();
-    assert!(matches!(values[0], TfheValue::Seeded { .. }));
+    let refused = client.decrypt(&[batch], 1).unwrap_err();
+    assert!(matches!(refused, TfheError::Results { .. }), "{refused}");
+    let spec = TfheSpec {
+        parameter_set: "V1_4_PARAM_MESSAGE_4_CARRY_3_KS_PBS_GAUSSIAN_2M128".into(),
+        ..small.spec.clone()
+    };
+    let (_, keys) = TfheClient::generate(&spec).unwrap();
+    let refused = TfheServer::new(small.program.clone(), keys).err();
+    assert!(matches!(
+        refused,
+        Some(TfheError::Keys(WireError::Parameters(_)))
+    ));
 }

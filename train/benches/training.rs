@@ -5,7 +5,7 @@
 use approx::{Activation, Interval};
 use cryptodl_network::{Nonlinearity, zoo};
 use cryptodl_train::speed::Stepper;
-use cryptodl_train::{Kernels, Optimiser, Recipe};
+use cryptodl_train::{Kernels, Optimisation, Optimiser, Recipe};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -27,7 +27,10 @@ fn step<const FUSED: bool>(bencher: Bencher, (name, batch): (&str, usize)) {
         });
     let recipe = Recipe {
         batch,
-        optimiser: Optimiser::AdamW,
+        optimisation: Optimisation {
+            optimiser: Optimiser::AdamW,
+            ..Optimisation::default()
+        },
         ..Recipe::default()
     };
     let kernels = if FUSED {

@@ -11,8 +11,8 @@
 //! - DeVries & Taylor (2017), *Improved regularization of convolutional neural networks with cutout*, arXiv 1708.04552.
 //! - Simard, Steinkraus, Platt (2003), *Best practices for convolutional neural networks*, ICDAR: elastic distortions.
 
-use crate::Recipe;
 use crate::random::Random;
+use crate::recipe::Augmentation;
 use cryptodl_network::{Normalisation, Shape};
 
 /// Points of the coarse grid along each side: 7 pixels apart on 28, about two strokes of a digit.
@@ -28,13 +28,13 @@ struct Motion {
 }
 
 impl Motion {
-    fn random(recipe: &Recipe, random: &mut Random) -> Self {
+    fn random(augmentation: &Augmentation, random: &mut Random) -> Self {
         let (sin, cos) = random
-            .symmetric(recipe.rotation_degrees.to_radians())
+            .symmetric(augmentation.rotation_degrees.to_radians())
             .sin_cos();
-        let shear = random.symmetric(recipe.shear);
-        let scale = [0; 2].map(|_| 1.0 + random.symmetric(recipe.scale));
-        let shift = [0; 2].map(|_| random.symmetric(recipe.shift_pixels) as f32);
+        let shear = random.symmetric(augmentation.shear);
+        let scale = [0; 2].map(|_| 1.0 + random.symmetric(augmentation.scale));
+        let shift = [0; 2].map(|_| random.symmetric(augmentation.shift_pixels) as f32);
         let affine = [
             [
                 (cos / scale[0]) as f32,
@@ -45,8 +45,9 @@ impl Motion {
                 ((sin * shear + cos) / scale[1]) as f32,
             ],
         ];
-        let mut displacement = || [0; 2].map(|_| (recipe.elastic_pixels * random.normal()) as f32);
-        let grid = (recipe.elastic_pixels > 0.0)
+        let mut displacement =
+            || [0; 2].map(|_| (augmentation.elastic_pixels * random.normal()) as f32);
+        let grid = (augmentation.elastic_pixels > 0.0)
             .then(|| [[0; GRID]; GRID].map(|row| row.map(|_| displacement())));
         Self {
             affine,
@@ -88,7 +89,7 @@ impl Motion {
     }
 }
 
-impl Recipe {
+impl Augmentation {
     /// Whether images are moved by less than whole pixels.
     fn moves(&self) -> bool {
         let sizes = [
@@ -112,15 +113,15 @@ struct Grid {
 }
 
 impl Grid {
-    fn random(recipe: &Recipe, shape: Shape, random: &mut Random) -> Self {
+    fn random(augmentation: &Augmentation, shape: Shape, random: &mut Random) -> Self {
         let mut below = |count: usize| (random.uniform() * count as f64) as isize;
-        let flip = recipe.flip && below(2) == 1;
-        let reach = recipe.crop_pixels;
+        let flip = augmentation.flip && below(2) == 1;
+        let reach = augmentation.crop_pixels;
         let shift = [0; 2].map(|_| match reach {
             0 => 0,
             _ => below(2 * reach + 1) - reach as isize,
         });
-        let side = recipe.cutout_pixels;
+        let side = augmentation.cutout_pixels;
         let hole = (side > 0).then(|| {
             // The centre is anywhere in the image, so that a part of the square may lie outside.
             [shape.width, shape.height].map(|length| {
@@ -168,17 +169,19 @@ fn reflected(place: isize, length: usize) -> usize {
     place.min(period - place).min(last) as usize
 }
 
-/// Writes the input values of an image to `values` (`[C, H, W]`), moved at random as the recipe says.
+/// Writes the input values of an image to `values` (`[C, H, W]`), moved at random.
 pub(crate) fn augmented(
     pixels: &[u8],
     shape: Shape,
     normalisation: &Normalisation,
-    recipe: &Recipe,
+    augmentation: &Augmentation,
     random: &mut Random,
     values: &mut [f32],
 ) {
-    let motion = recipe.moves().then(|| Motion::random(recipe, random));
-    let grid = Grid::random(recipe, shape, random);
+    let motion = augmentation
+        .moves()
+        .then(|| Motion::random(augmentation, random));
+    let grid = Grid::random(augmentation, shape, random);
     let plane = shape.height * shape.width;
     for row in 0..shape.height {
         for column in 0..shape.width {
@@ -248,7 +251,7 @@ mod tests {
         width: 9,
     };
 
-    fn move_image(pixels: &[u8], recipe: &Recipe) -> Vec<f32> {
+    fn move_image(pixels: &[u8], augmentation: &Augmentation) -> Vec<f32> {
         let normalisation = Normalisation {
             mean: vec![0.5],
             deviation: vec![0.25],
@@ -259,21 +262,21 @@ mod tests {
             pixels,
             SHAPE,
             &normalisation,
-            recipe,
+            augmentation,
             &mut Random::at([5]),
             &mut values,
         );
         values
     }
 
-    fn still() -> Recipe {
-        Recipe {
+    fn still() -> Augmentation {
+        Augmentation {
             rotation_degrees: 0.0,
             shear: 0.0,
             elastic_pixels: 0.0,
             scale: 0.0,
             shift_pixels: 0.0,
-            ..Recipe::default()
+            ..Augmentation::default()
         }
     }
 
@@ -300,13 +303,13 @@ mod tests {
     fn whole_pixels_are_mirrored_cropped_and_cut_out() {
         let pixels: Vec<u8> = (0..81).map(|i| (i * 3) as u8).collect();
         let (mut flips, mut seen) = (0, std::collections::BTreeSet::new());
-        let recipe = Recipe {
+        let augmentation = Augmentation {
             flip: true,
             crop_pixels: 2,
             ..still()
         };
         for image in 0..300 {
-            let grid = Grid::random(&recipe, SHAPE, &mut Random::at([image]));
+            let grid = Grid::random(&augmentation, SHAPE, &mut Random::at([image]));
             flips += usize::from(grid.flip);
             seen.insert(grid.shift);
             assert!(grid.hole.is_none());
@@ -330,7 +333,7 @@ mod tests {
         );
         assert_eq!(reflected(5, 1), 0);
 
-        let cut = Recipe {
+        let cut = Augmentation {
             cutout_pixels: 3,
             ..still()
         };
@@ -350,7 +353,7 @@ mod tests {
         pixels[40] = 255;
         let turned = move_image(
             &pixels,
-            &Recipe {
+            &Augmentation {
                 rotation_degrees: 40.0,
                 scale: 0.2,
                 shear: 0.2,
@@ -360,7 +363,7 @@ mod tests {
         assert!((turned[40] - 2.0).abs() < 1e-5);
         let shifted = move_image(
             &pixels,
-            &Recipe {
+            &Augmentation {
                 shift_pixels: 3.0,
                 ..still()
             },
@@ -372,7 +375,7 @@ mod tests {
 
     #[test]
     fn elastic_displacements_are_smooth_and_of_the_given_size() {
-        let recipe = Recipe {
+        let augmentation = Augmentation {
             elastic_pixels: 0.5,
             ..still()
         };
@@ -383,7 +386,7 @@ mod tests {
         };
         let (mut square, mut step, mut count) = (0.0, 0.0_f32, 0.0);
         for image in 0..200 {
-            let motion = Motion::random(&recipe, &mut Random::at([image]));
+            let motion = Motion::random(&augmentation, &mut Random::at([image]));
             for row in 0..27 {
                 for column in 0..27 {
                     let [x, _] = motion.source(column, row, shape);

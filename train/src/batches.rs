@@ -3,10 +3,11 @@
 //! One thread goes ahead through the epoch and shares the images of each batch between the threads of the machine.
 //! What is in a batch depends on the seed, the epoch and the image alone, so it is the same however the threads run.
 
+use crate::augment;
 use crate::datasets::Images;
 use crate::mix::{self, Patch};
 use crate::random::Random;
-use crate::{Recipe, augment};
+use crate::recipe::Recipe;
 use cryptodl_network::Normalisation;
 use rayon::prelude::*;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -72,7 +73,7 @@ pub(crate) fn epoch<'scope>(
                         &normalisation.prepared(images.image(*index)),
                         images.shape,
                         normalisation,
-                        recipe,
+                        &recipe.augmentation,
                         &mut random,
                         values,
                     );
@@ -83,12 +84,18 @@ pub(crate) fn epoch<'scope>(
                 labels,
                 patches: Vec::new(),
             };
-            if recipe.cutmix > 0.0 {
+            if recipe.augmentation.cutmix > 0.0 {
                 let Batch { values, labels, .. } = &mut batch;
                 let random = |position: usize| {
                     Random::at([recipe.seed, MIX, epoch as u64, indices[position] as u64])
                 };
-                batch.patches = mix::mix(values, labels, images.shape, recipe.cutmix, random);
+                batch.patches = mix::mix(
+                    values,
+                    labels,
+                    images.shape,
+                    recipe.augmentation.cutmix,
+                    random,
+                );
             }
             // Training has stopped early: nobody wants the rest.
             if sender.send(batch).is_err() {

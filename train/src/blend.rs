@@ -7,7 +7,7 @@
 //! # References
 //! - Baruch et al. (2022), *A methodology for training homomorphic encryption friendly neural networks*, arXiv 2111.03362.
 
-use crate::Recipe;
+use crate::recipe::Polynomials;
 use approx::Activation;
 
 /// What polynomials are mixed with at one step.
@@ -23,19 +23,19 @@ pub(crate) struct Blend {
 
 impl Blend {
     /// At the `done`-th step, counted from 0, of `total`; `None` where the polynomial is alone.
-    pub(crate) fn at(recipe: &Recipe, done: usize, total: usize) -> Option<Self> {
-        let (over, with) = if recipe.replacement > 0.0 {
-            let activation = recipe.replaced.unwrap_or(Activation::Relu);
-            (recipe.replacement, Some(activation))
+    pub(crate) fn at(polynomials: &Polynomials, done: usize, total: usize) -> Option<Self> {
+        let (over, with) = if polynomials.replacement > 0.0 {
+            let activation = polynomials.replaced.unwrap_or(Activation::Relu);
+            (polynomials.replacement, Some(activation))
         } else {
-            (recipe.near_linear, None)
+            (polynomials.near_linear, None)
         };
         let steps = over * total as f64;
         let done = done as f64;
         (done < steps).then(|| Self {
             with,
             share: done / steps,
-            clip: with.is_some() && recipe.replacement_clip,
+            clip: with.is_some() && polynomials.replacement_clip,
         })
     }
 }
@@ -46,22 +46,22 @@ mod tests {
 
     #[test]
     fn the_share_rises_to_one_and_stays_there() {
-        let recipe = Recipe {
+        let polynomials = Polynomials {
             near_linear: 0.5,
-            ..Recipe::default()
+            ..Polynomials::default()
         };
         let shares: Vec<Option<f64>> = (0..8)
-            .map(|step| Blend::at(&recipe, step, 8).map(|blend| blend.share))
+            .map(|step| Blend::at(&polynomials, step, 8).map(|blend| blend.share))
             .collect();
         let rising = [Some(0.0), Some(0.25), Some(0.5), Some(0.75)];
         assert_eq!(shares, [rising, [None; 4]].concat());
-        assert_eq!(Blend::at(&Recipe::default(), 0, 8), None);
-        let recipe = Recipe {
+        assert_eq!(Blend::at(&Polynomials::default(), 0, 8), None);
+        let polynomials = Polynomials {
             replacement: 1.0,
             replacement_clip: true,
-            ..Recipe::default()
+            ..Polynomials::default()
         };
-        let last = Blend::at(&recipe, 7, 8).unwrap();
+        let last = Blend::at(&polynomials, 7, 8).unwrap();
         assert_eq!(last.with, Some(Activation::Relu));
         assert!(last.clip && last.share < 1.0);
     }

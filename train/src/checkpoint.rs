@@ -59,7 +59,10 @@ pub(crate) fn identity(
         ("recipe".to_owned(), json(serde_json::to_string(recipe))),
         ("training images".to_owned(), digest),
     ]);
-    for (name, file) in [("teacher", &recipe.teacher), ("start", &recipe.start)] {
+    for (name, file) in [
+        ("teacher", &recipe.targets.teacher),
+        ("start", &recipe.start),
+    ] {
         // one that cannot be read is refused where it is used
         if let Some(bytes) = file.as_ref().and_then(|path| std::fs::read(path).ok()) {
             identity.insert(name.to_owned(), hexadecimal(&Sha256::digest(&bytes)));

@@ -6,7 +6,8 @@
 
 use crate::datasets::Images;
 use crate::evaluation::{BATCH, fits, input};
-use crate::model::{Model, values};
+use crate::model::Model;
+use crate::values::values;
 use crate::{TrainError, batches};
 use approx::Interval;
 use approx::fit::{Histogram, HistogramError};
@@ -186,7 +187,7 @@ pub fn activation_inputs(
         .weights(&artifact.tensors, &device)
         .map_err(TrainError::Tensor)?;
     fits(&model, images)?;
-    let layers = artifact.network.layers.iter();
+    let layers = artifact.network.layers();
     let count = layers
         .filter(|layer| matches!(layer, Layer::Activation(_)))
         .count();

@@ -72,7 +72,7 @@ pub(crate) fn logits_of(
         let output = model.infer(weights, input(model, batch.values, &weights[0].device()));
         let classes = output.dims()[1];
         rows.extend(
-            crate::model::values(&output)
+            crate::values::values(&output)
                 .chunks_exact(classes)
                 .map(<[f32]>::to_vec),
         );
@@ -101,7 +101,7 @@ pub(crate) fn input(model: &Model, values: Vec<f32>, device: &Device) -> Tensor<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kernels;
+    use crate::kernels::Kernels;
     use crate::random::Random;
     use std::path::Path;
 

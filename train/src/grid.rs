@@ -20,11 +20,12 @@
 //!   1308.3432, for gradients straight through a rounding.
 //! - Li, Zhang, Liu (2016), *Ternary weight networks*, arXiv 1605.04711.
 
-use crate::Recipe;
-use crate::model::{Model, values};
+use crate::model::Model;
+use crate::recipe::Rounding;
+use crate::values::values;
 use approx::Activation;
 use burn::tensor::{Tensor, TensorData};
-use cryptodl_network::{Layer, Network, Nonlinearity};
+use cryptodl_network::{Layer, Network, Nonlinearity, ValueId};
 use std::f64::consts::PI;
 
 /// The grids of a network's weights.
@@ -47,11 +48,11 @@ struct Limit {
 }
 
 impl Grid {
-    /// The grids that the recipe asks for, or none; the error is one sentence about a knob that makes no sense.
-    pub(crate) fn new(model: &Model, recipe: &Recipe) -> Result<Option<Self>, String> {
+    /// The grids that are asked for, or none; the error is one sentence about a knob that makes no sense.
+    pub(crate) fn new(model: &Model, rounding: &Rounding) -> Result<Option<Self>, String> {
         for (levels, name) in [
-            (recipe.weight_levels, "weight_levels"),
-            (recipe.output_weight_levels, "output_weight_levels"),
+            (rounding.weight_levels, "weight_levels"),
+            (rounding.output_weight_levels, "output_weight_levels"),
         ] {
             if levels != 0 && (levels % 2 == 0 || !(3..=255).contains(&levels)) {
                 return Err(format!(
@@ -59,10 +60,10 @@ impl Grid {
                 ));
             }
         }
-        if recipe.weight_levels == 0 {
-            return if recipe.accumulator_levels > 0 {
+        if rounding.weight_levels == 0 {
+            return if rounding.accumulator_levels > 0 {
                 Err("accumulator_levels needs weights on a grid: set weight_levels too".to_owned())
-            } else if recipe.output_weight_levels > 0 {
+            } else if rounding.output_weight_levels > 0 {
                 Err(
                     "output_weight_levels needs weight_levels, which the other layers get"
                         .to_owned(),
@@ -74,23 +75,24 @@ impl Grid {
         let network = model.network();
         let linear =
             |layer: &Layer| matches!(layer, Layer::Convolution { .. } | Layer::Dense { .. });
-        let last = network.layers.iter().rposition(linear);
+        let layers: Vec<&Layer> = network.layers().collect();
+        let last = layers.iter().rposition(|layer| linear(layer));
         let mut limits: Vec<Option<Limit>> = model.parameters.iter().map(|_| None).collect();
-        for index in (0..network.layers.len()).filter(|index| linear(&network.layers[*index])) {
+        for index in (0..layers.len()).filter(|index| linear(layers[*index])) {
             let is_last = Some(index) == last;
-            let levels = match recipe.output_weight_levels {
+            let levels = match rounding.output_weight_levels {
                 own if is_last && own > 0 => own,
-                _ => recipe.weight_levels,
+                _ => rounding.weight_levels,
             };
-            let looked_up = !is_last && recipe.accumulator_levels > 0;
+            let looked_up = !is_last && rounding.accumulator_levels > 0;
             let (mut sum, mut step) = (None, None);
             if looked_up {
                 let (inputs, distance) = rounded_inputs(network, index)?;
                 if turns(network, index) {
-                    let half_turn = f64::from(recipe.accumulator_levels) * distance;
+                    let half_turn = f64::from(rounding.accumulator_levels) * distance;
                     step = Some((PI / half_turn) as f32);
                 } else {
-                    sum = Some(largest_sum(inputs, index, recipe.accumulator_levels)?);
+                    sum = Some(largest_sum(inputs, index, rounding.accumulator_levels)?);
                 }
             }
             let name = format!("layers.{index}.weight");
@@ -99,7 +101,7 @@ impl Grid {
             limits[position.expect("every linear layer has weights")] =
                 Some(Limit { largest, sum, step });
         }
-        let rise = recipe.rounding_rise;
+        let rise = rounding.rounding_rise;
         Ok(Some(Self { limits, rise }))
     }
 
@@ -144,7 +146,8 @@ impl Grid {
 
 /// How many values the inputs of the linear layer at `index` can take, and how far apart.
 fn rounded_inputs(network: &Network, index: usize) -> Result<(u32, f64), String> {
-    match index.checked_sub(1).map(|before| &network.layers[before]) {
+    let before = network.nodes[index].inputs[0].node();
+    match before.map(|before| &network.nodes[before].layer) {
         Some(Layer::Quantise { levels, low, high }) => {
             Ok((*levels, (high - low) / f64::from(levels - 1)))
         }
@@ -158,7 +161,8 @@ fn rounded_inputs(network: &Network, index: usize) -> Result<(u32, f64), String>
 /// Whether a sine reads the sums of the linear layer at `index` as they are.
 fn turns(network: &Network, index: usize) -> bool {
     let sine = Layer::Activation(Nonlinearity::Exact(Activation::Sine));
-    network.layers.get(index + 1) == Some(&sine)
+    let readers = network.readers().swap_remove(ValueId::of_node(index).0);
+    matches!(readers[..], [reader] if network.nodes[reader].layer == sine)
 }
 
 /// The largest `Σ|q|` of a row of the linear layer at `index`, whose inputs take `levels` values.

@@ -9,7 +9,7 @@
 //! - Park, Kim, Kim, Ahn (2022), *AESPA: accuracy preserving low-degree polynomial activation for fast private
 //!   inference*, arXiv 2201.06699, section 3.
 
-use crate::model::values;
+use crate::values::values;
 use approx::{Activation, Basis, Interval, Polynomial};
 use burn::tensor::Tensor;
 use cryptodl_network::{BATCH_NORM_EPSILON, Nonlinearity};

@@ -9,17 +9,16 @@
 //! of that one are sums of shifted filters, which is one small product; and 2×2 means of 5×5 windows then take 36
 //! products in place of 100. [`Kernels::Fused`] does so wherever it saves products.
 
-use crate::Penalty;
 use crate::blend::Blend;
-use crate::kernels::normalise::{Channel, Pointwise, STEEPEST, Treatment};
-use crate::kernels::terms::Terms;
-use crate::kernels::windows::Windows;
-use crate::kernels::{Kernels, operators};
-use crate::model::values;
+use crate::kernels::Kernels;
 use crate::nonlinearity::Nonlinear;
-use crate::recipe::Precision;
+use crate::recipe::Boundary;
+use crate::values::values;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Int, Tensor};
+use cryptodl_kernels::{
+    Channel, Penalty, Pointwise, Precision, STEEPEST, Terms, Treatment, Windows, operators,
+};
 use cryptodl_network::BATCH_NORM_EPSILON;
 use std::sync::Arc;
 use stock::stock_convolution;
@@ -27,18 +26,7 @@ use stock::stock_convolution;
 mod builder;
 mod stock;
 
-pub(crate) use builder::Builder;
-
-/// Where the inputs of activations should stay, and what it costs if they do not.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Boundary {
-    /// Punished beyond this.
-    pub at: f64,
-    /// Weight in the loss.
-    pub weight: f64,
-    /// What is beyond goes through this.
-    pub penalty: Penalty,
-}
+pub(crate) use builder::{Builder, Place};
 
 /// A layer, or a few of them, with the positions of its parameters.
 pub(crate) enum Module {
@@ -69,8 +57,19 @@ pub(crate) enum Module {
         low: f64,
         high: f64,
     },
-    Skip,
+    /// Of two values.
     Add,
+    /// Of two values.
+    Product,
+    /// Of any number of values.
+    Concatenation,
+}
+
+/// A module and the values that it reads and makes, by their numbers in the network.
+pub(crate) struct Placed {
+    pub module: Module,
+    pub reads: Vec<usize>,
+    pub makes: usize,
 }
 
 /// Windows on an image.
@@ -96,8 +95,6 @@ pub(crate) struct Running<'a> {
     pub watch: Option<&'a mut dyn FnMut(&Tensor<2>)>,
     /// Constants added to the filters of linear layers, by the positions of their weights; may be empty.
     pub changes: &'a [Option<Tensor<2>>],
-    /// What a skip connection carries.
-    carried: Option<Tensor<2>>,
     pub excess: Option<Tensor<1>>,
     pub statistics: Vec<(usize, Tensor<2>)>,
 }
@@ -116,7 +113,6 @@ impl<'a> Running<'a> {
             blend: None,
             watch: None,
             changes: &[],
-            carried: None,
             excess: None,
             statistics: Vec::new(),
         }
@@ -127,13 +123,24 @@ impl<'a> Running<'a> {
         self.training.is_some()
     }
 
-    /// What comes out of a module. `skipped` tells whether the bias at a position need not be added.
+    /// What comes out of a module that reads these values. `skipped` tells whether the bias at a position need not be
+    /// added.
     pub(crate) fn apply(
         &mut self,
         module: &Module,
-        x: Tensor<2>,
+        mut inputs: Vec<Tensor<2>>,
         skipped: impl Fn(usize) -> bool,
     ) -> Tensor<2> {
+        if let Module::Concatenation = module {
+            // channels are rows, one behind the other
+            return Tensor::cat(inputs, 0);
+        }
+        let second = if inputs.len() == 2 {
+            inputs.pop()
+        } else {
+            None
+        };
+        let x = inputs.pop().expect("a module reads a value");
         let weights = self.weights;
         // Batch norm takes most biases away again; those are 0, and a pass over all values can be saved.
         let skipped = |position: usize| {
@@ -204,14 +211,9 @@ impl<'a> Running<'a> {
             },
             Module::Activation(nonlinear) => self.activate(x, nonlinear),
             Module::Quantise { levels, low, high } => rounded(x, *levels, *low, *high),
-            Module::Skip => {
-                self.carried = Some(x.clone());
-                x
-            }
-            Module::Add => match self.carried.take() {
-                Some(carried) => x + carried,
-                None => x,
-            },
+            Module::Add => x + second.expect("a sum has two terms"),
+            Module::Product => x * second.expect("a product has two factors"),
+            Module::Concatenation => unreachable!("done above"),
         }
     }
 

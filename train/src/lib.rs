@@ -17,7 +17,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`datasets`] | data sets by name: fetching, checking, reading |
-//! | [`Recipe`] | every knob of training |
+//! | [`Recipe`] | every knob of training, in groups |
 //! | [`train`] | training with checkpoints and resume |
 //! | [`logits`] | evaluation of a trained network |
 //! | [`diagnosis`] | what reaches the activations of a trained network |
@@ -57,11 +57,16 @@ mod start;
 mod step;
 mod teacher;
 mod training;
+mod values;
 
+pub use cryptodl_kernels::{Penalty, Precision};
 pub use evaluation::{accuracy, logits};
 pub use integers::evaluation_weights;
 pub use kernels::Kernels;
-pub use recipe::{Clipping, Coefficients, Optimiser, Penalty, Precision, Recipe, Schedule};
+pub use recipe::{
+    Augmentation, Averaging, Boundary, Clipping, Coefficients, Optimisation, Optimiser,
+    Polynomials, Recipe, Rounding, Schedule, Targets,
+};
 pub use training::{EpochReport, Observer, Progress, Silent, Trained, train};
 
 use std::path::PathBuf;

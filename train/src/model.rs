@@ -9,13 +9,17 @@ use crate::TrainError;
 use crate::blend::Blend;
 use crate::hermite::Hermite;
 use crate::kernels::Kernels;
-use crate::layers::{Boundary, Builder, Module, Running};
+use crate::layers::{Builder, Module, Place, Placed, Running};
 use crate::nonlinearity::Nonlinear;
 use crate::random::Random;
-use crate::recipe::Precision;
+use crate::recipe::Boundary;
+use crate::values::values;
 use approx::Activation;
 use burn::tensor::{Device, Tensor, TensorData};
-use cryptodl_network::{Layer, Network, NetworkError, Nonlinearity, Shape, Tensor as Stored};
+use cryptodl_kernels::Precision;
+use cryptodl_network::{
+    Layer, Network, NetworkError, Nonlinearity, Shape, Tensor as Stored, ValueId,
+};
 use std::collections::BTreeMap;
 
 /// What a list of numbers is, which decides how training treats it.
@@ -61,7 +65,9 @@ impl Parameter {
 /// The structure of a network.
 pub(crate) struct Model {
     network: Network,
-    modules: Vec<Module>,
+    modules: Vec<Placed>,
+    /// For each value of the network, by number, how many modules read it.
+    reads: Vec<usize>,
     kernels: Kernels,
     precision: Precision,
     /// In the order of the weights.
@@ -105,13 +111,18 @@ impl Model {
         let mut parameters = Vec::new();
         let mut builder = Builder::new(kernels, device);
         let shapes = network.parameter_shapes()?;
-        let mut input = network.input;
         let outputs = network.shapes()?;
-        for (index, (layer, output)) in network.layers.iter().zip(&outputs).enumerate() {
+        let readers = network.readers();
+        let counts: Vec<usize> = readers.iter().map(Vec::len).collect();
+        for (index, (node, output)) in network.nodes.iter().zip(&outputs).enumerate() {
+            let layer = &node.layer;
+            let input = node.inputs[0]
+                .node()
+                .map_or(network.input, |node| outputs[node]);
             let first = parameters.len();
             let prefix = format!("layers.{index}.");
             for (name, shape) in shapes.iter().filter(|(name, _)| name.starts_with(&prefix)) {
-                let role = role(name, normalised(&network.layers[index + 1..]));
+                let role = role(name, normalised(network, &readers, index));
                 parameters.push(Parameter {
                     name: name.clone(),
                     shape: shape.clone(),
@@ -146,13 +157,24 @@ impl Model {
                     role: Role::Vector,
                 });
             }
-            builder.add(layer, nonlinear, first, input, *output);
-            input = *output;
+            let place = Place {
+                reads: node.inputs.iter().map(|value| value.0).collect(),
+                makes: index + 1,
+                input,
+                output: *output,
+                readers: &counts,
+            };
+            builder.add(layer, nonlinear, first, place);
         }
         let modules = builder.modules();
+        let mut reads = vec![0; outputs.len() + 1];
+        for value in modules.iter().flat_map(|placed| &placed.reads) {
+            reads[*value] += 1;
+        }
         Ok(Self {
             network: network.clone(),
             modules,
+            reads,
             kernels,
             precision: Precision::Single,
             parameters,
@@ -248,7 +270,7 @@ impl Model {
 
     /// The activations in order.
     fn nonlinearities(&self) -> impl Iterator<Item = &Nonlinear> {
-        self.modules.iter().filter_map(|module| match module {
+        self.modules().filter_map(|module| match module {
             Module::Activation(nonlinear)
             | Module::BatchNorm {
                 activation: Some(nonlinear),
@@ -278,9 +300,11 @@ impl Model {
     pub(crate) fn export(&self, weights: &[Tensor<2>]) -> (Network, BTreeMap<String, Stored>) {
         let mut tensors = self.stored(weights);
         let mut network = self.network.clone();
-        for (index, layer) in network.layers.iter_mut().enumerate() {
+        for (index, node) in network.nodes.iter_mut().enumerate() {
             let name = format!("layers.{index}.coefficients");
-            if let (Layer::Activation(used), Some(trained)) = (layer, tensors.remove(&name)) {
+            if let (Layer::Activation(used), Some(trained)) =
+                (&mut node.layer, tensors.remove(&name))
+            {
                 let coefficients: Vec<f64> = trained.data.iter().map(|c| f64::from(*c)).collect();
                 set_coefficients(used, &coefficients);
             }
@@ -292,10 +316,13 @@ impl Model {
                 _ => None,
             });
         // With a series, every polynomial of the network is one.
-        let used = network.layers.iter_mut().filter_map(|layer| match layer {
-            Layer::Activation(used) if used.polynomial().is_some() => Some(used),
-            _ => None,
-        });
+        let used = network
+            .nodes
+            .iter_mut()
+            .filter_map(|node| match &mut node.layer {
+                Layer::Activation(used) if used.polynomial().is_some() => Some(used),
+                _ => None,
+            });
         for (used, folded) in used.zip(folded) {
             if let Some(folded) = folded {
                 *used = folded;
@@ -370,23 +397,45 @@ impl Model {
 
     fn run(&self, mut pass: Running<'_>, input: Tensor<2>) -> Pass {
         let training = pass.is_training();
-        let mut x = input.transpose(); // [features, batch] from here on
-        for module in &self.modules {
-            x = pass.apply(module, x, |position| {
+        let mut left = self.reads.clone();
+        let mut values: Vec<Option<Tensor<2>>> = vec![None; left.len()];
+        values[0] = Some(input.transpose()); // [features, batch] from here on
+        for Placed {
+            module,
+            reads,
+            makes,
+        } in &self.modules
+        {
+            let inputs = reads.iter().map(|&value| {
+                left[value] -= 1;
+                // what nobody reads again is not kept
+                let read = if left[value] == 0 {
+                    values[value].take()
+                } else {
+                    values[value].clone()
+                };
+                read.expect("made before it is read")
+            });
+            let inputs = inputs.collect();
+            values[*makes] = Some(pass.apply(module, inputs, |position| {
                 // A bias that stays 0 need not be added while training.
                 training && self.parameters[position].role == Role::Fixed
-            });
+            }));
         }
+        let logits = values
+            .pop()
+            .flatten()
+            .expect("the last node makes the answer");
         Pass {
-            logits: x.transpose(),
+            logits: logits.transpose(),
             excess: pass.excess,
             statistics: pass.statistics,
         }
     }
 
     /// What the network is computed with, in order.
-    pub(crate) fn modules(&self) -> &[Module] {
-        &self.modules
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &Module> {
+        self.modules.iter().map(|placed| &placed.module)
     }
 
     /// Shape of an image.
@@ -419,12 +468,16 @@ fn set_coefficients(used: &mut Nonlinearity, coefficients: &[f64]) {
 /// Purpose of the random numbers of the first weights.
 const INITIAL: u64 = 4;
 
-/// Whether the next layer that is no pooling is a batch norm.
-fn normalised(following: &[Layer]) -> bool {
-    let next = following
-        .iter()
-        .find(|layer| !matches!(layer, Layer::MeanPool { .. }));
-    matches!(next, Some(Layer::BatchNorm))
+/// Whether a batch norm, and nothing else, reads what a node makes, pooled or not.
+fn normalised(network: &Network, readers: &[Vec<usize>], mut node: usize) -> bool {
+    while let [reader] = readers[ValueId::of_node(node).0][..] {
+        match network.nodes[reader].layer {
+            Layer::MeanPool { .. } => node = reader,
+            Layer::BatchNorm => return true,
+            _ => return false,
+        }
+    }
+    false
 }
 
 fn role(name: &str, normalised: bool) -> Role {
@@ -440,12 +493,4 @@ fn role(name: &str, normalised: bool) -> Role {
 /// Last word of a name, e.g. `weight`.
 fn kind(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
-}
-
-/// The values of a tensor, row-major.
-pub(crate) fn values(tensor: &Tensor<2>) -> Vec<f32> {
-    tensor
-        .to_data()
-        .try_into_vec()
-        .expect("training computes in 32-bit floats")
 }

@@ -2,9 +2,9 @@
 
 use crate::blend::Blend;
 use crate::hermite::Hermite;
-use crate::kernels::normalise::Pointwise;
 use approx::{Activation, Basis, Interval, Polynomial};
 use burn::tensor::{Tensor, TensorData, activation};
+use cryptodl_kernels::Pointwise;
 use cryptodl_network::Nonlinearity;
 
 /// Up to this degree, powers of `x` are accurate enough in 32 bits and need the fewest passes over memory.

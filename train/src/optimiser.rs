@@ -12,7 +12,7 @@
 //! - Loshchilov & Hutter (2019), *Decoupled weight decay regularization*, ICLR.
 
 use crate::model::{Model, Role};
-use crate::{Clipping, Optimiser, Recipe, Schedule};
+use crate::recipe::{Clipping, Optimisation, Optimiser, Schedule};
 use burn::tensor::{Gradients, Tensor};
 use std::f64::consts::PI;
 
@@ -70,7 +70,7 @@ pub(crate) fn step(
     weights: &mut [Tensor<2>],
     memory: &mut Memory,
     gradients: &mut Gradients,
-    recipe: &Recipe,
+    optimisation: &Optimisation,
     step: usize,
     rate: f64,
 ) -> f64 {
@@ -79,7 +79,7 @@ pub(crate) fn step(
         .map(|weight| weight.grad_remove(gradients))
         .collect();
     let clipped = |position: usize| {
-        recipe.clipping == Clipping::All || !model.parameters[position].is_of_batch_norm()
+        optimisation.clipping == Clipping::All || !model.parameters[position].is_of_batch_norm()
     };
     let squares: Vec<Tensor<1>> = found
         .iter()
@@ -89,8 +89,8 @@ pub(crate) fn step(
         .map(|g| (g.clone() * g.clone()).sum())
         .collect();
     let norm = f64::from(Tensor::cat(squares, 0).sum().into_scalar::<f32>()).sqrt();
-    let clip = if recipe.clip_norm > 0.0 && norm > recipe.clip_norm {
-        recipe.clip_norm / norm
+    let clip = if optimisation.clip_norm > 0.0 && norm > optimisation.clip_norm {
+        optimisation.clip_norm / norm
     } else {
         1.0
     };
@@ -105,13 +105,16 @@ pub(crate) fn step(
             gradient
         };
         let weight = weights[position].clone().inner();
-        let moved = if parameter.role == Role::Direction && recipe.optimiser == Optimiser::Muon {
-            let momentum = memory.first[position].clone() * recipe.muon_momentum + gradient.clone();
+        let moved = if parameter.role == Role::Direction
+            && optimisation.optimiser == Optimiser::Muon
+        {
+            let momentum =
+                memory.first[position].clone() * optimisation.muon_momentum + gradient.clone();
             memory.first[position] = momentum.clone();
             let [rows, columns] = weight.dims();
             let stretch = (rows as f64 / columns as f64).max(1.0).sqrt();
-            let direction = orthogonalised(gradient + momentum * recipe.muon_momentum);
-            unit_rows(weight - direction * (rate * recipe.muon_learning_rate * stretch))
+            let direction = orthogonalised(gradient + momentum * optimisation.muon_momentum);
+            unit_rows(weight - direction * (rate * optimisation.muon_learning_rate * stretch))
         } else {
             let first = memory.first[position].clone() * BETA_1 + gradient.clone() * (1.0 - BETA_1);
             let second = memory.second[position].clone() * BETA_2
@@ -121,11 +124,11 @@ pub(crate) fn step(
             let count = step as i32 + 1;
             let first = first / (1.0 - BETA_1.powi(count));
             let second = second / (1.0 - BETA_2.powi(count));
-            let rate = rate * recipe.learning_rate;
+            let rate = rate * optimisation.learning_rate;
             let decay = if parameter.role == Role::Vector {
                 0.0
             } else {
-                rate * recipe.weight_decay
+                rate * optimisation.weight_decay
             };
             weight * (1.0 - decay) - first / (second.sqrt() + ADAM_EPSILON) * rate
         };
@@ -168,8 +171,8 @@ fn orthogonalised(matrix: Tensor<2>) -> Tensor<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::values;
     use crate::random::Random;
+    use crate::values::values;
     use burn::tensor::{Device, TensorData};
 
     fn random(rows: usize, columns: usize) -> Tensor<2> {

@@ -3,13 +3,15 @@
 //! A step is what training does with a batch that is there: forward, backward, optimiser, running averages. Making the
 //! batch is left out, since that happens on the side.
 
+use crate::TrainError;
 use crate::batches::Batch;
 use crate::checkpoint::State;
+use crate::kernels::Kernels;
 use crate::model::Model;
 use crate::random::Random;
+use crate::recipe::Recipe;
 use crate::step::Trainer;
 use crate::training::tracked;
-use crate::{Kernels, Recipe, TrainError};
 use burn::tensor::Device;
 use cryptodl_network::Network;
 
@@ -93,7 +95,7 @@ pub fn threads() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Precision;
+    use cryptodl_kernels::Precision;
     use cryptodl_network::zoo;
 
     #[test]

@@ -1,9 +1,10 @@
 //! Beginning from the weights of a trained network.
 
 use crate::model::Model;
-use crate::{Recipe, TrainError, teacher};
+use crate::recipe::Recipe;
+use crate::{TrainError, teacher};
 use burn::tensor::{Device, Tensor};
-use cryptodl_network::{Artifact, Layer, Network};
+use cryptodl_network::{Artifact, Layer, Network, Node};
 use std::path::Path;
 
 /// Weights of a trained network for a model whose activations may be others.
@@ -34,10 +35,10 @@ pub(crate) fn weights(
         .map_err(|name| wrong(format!("has no whole tensor `{name}`")))
 }
 
-/// All layers with their places, activations left out.
-fn linear(network: &Network) -> Vec<(usize, &Layer)> {
-    let layers = network.layers.iter().enumerate();
-    layers
-        .filter(|(_, layer)| !matches!(layer, Layer::Activation(_)))
+/// All nodes with their places, activations left out.
+fn linear(network: &Network) -> Vec<(usize, &Node)> {
+    let nodes = network.nodes.iter().enumerate();
+    nodes
+        .filter(|(_, node)| !matches!(node.layer, Layer::Activation(_)))
         .collect()
 }

@@ -7,12 +7,12 @@ use crate::datasets::Images;
 use crate::evaluation::{input, largest};
 use crate::grid::Grid;
 use crate::integers::Integers;
-use crate::layers::Boundary;
 use crate::mix::Patch;
-use crate::model::{Model, Parameter, Role, values};
+use crate::model::{Model, Parameter, Role};
 use crate::optimiser;
-use crate::recipe::Recipe;
+use crate::recipe::{Averaging, Boundary, Recipe};
 use crate::teacher::Teacher;
+use crate::values::values;
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 use half::f16;
 
@@ -53,50 +53,59 @@ impl Trainer<'_> {
     ) -> Outcome {
         let Self { model, recipe, .. } = *self;
         let input = input(model, batch.values, &self.device);
-        let boundary = Boundary {
-            at: recipe.boundary,
-            weight: recipe.boundary_weight,
-            penalty: recipe.penalty,
-        };
         let rounded = (self.grid.as_ref())
             .map(|grid| grid.trained(&state.weights, done as f64 / total as f64));
         let weights = rounded.as_ref().unwrap_or(&state.weights);
         let changes = (self.integers.as_ref()).map_or_else(Vec::new, |integers| {
             integers.changes(model, &state.weights, done as f64 / total as f64)
         });
-        let blend = Blend::at(recipe, done, total);
-        let pass = model.train(weights, &changes, input.clone(), boundary, blend);
+        let blend = Blend::at(&recipe.polynomials, done, total);
+        let pass = model.train(weights, &changes, input.clone(), recipe.boundary, blend);
         let classes = pass.logits.dims()[1];
-        let right = crate::model::values(&pass.logits.clone().inner())
+        let right = values(&pass.logits.clone().inner())
             .chunks_exact(classes)
             .zip(&batch.labels)
             .filter(|(row, label)| largest(row) == usize::from(**label))
             .count();
 
         let mut loss = self.loss(input, pass.logits, &batch.labels, &batch.patches);
-        if recipe.boundary_weight > 0.0 {
-            loss = pass.excess.map_or(loss.clone(), |excess| {
-                loss + excess * recipe.boundary_weight
-            });
+        let weight = recipe.boundary.weight;
+        if weight > 0.0 {
+            loss = (pass.excess).map_or(loss.clone(), |excess| loss + excess * weight);
         }
         let mut gradients = loss.backward();
-        let rate = optimiser::schedule(done, total, recipe.warm_up, recipe.schedule);
+        let rate = optimiser::schedule(
+            done,
+            total,
+            recipe.optimisation.warm_up,
+            recipe.optimisation.schedule,
+        );
         let State {
             weights, memory, ..
         } = state;
-        let gradient_norm =
-            optimiser::step(model, weights, memory, &mut gradients, recipe, done, rate);
+        let gradient_norm = optimiser::step(
+            model,
+            weights,
+            memory,
+            &mut gradients,
+            &recipe.optimisation,
+            done,
+            rate,
+        );
 
+        let Averaging {
+            average,
+            statistics_rate,
+            ..
+        } = recipe.averaging;
         for (position, statistic) in pass.statistics {
             let old = state.weights[position].clone();
             state.weights[position] =
-                old * (1.0 - recipe.statistics_rate) + statistic.inner() * recipe.statistics_rate;
+                old * (1.0 - statistics_rate) + statistic.inner() * statistics_rate;
         }
         // Early on, a long average would still be the first weights.
-        let kept = recipe
-            .average
-            .min((1.0 + done as f64) / (10.0 + done as f64));
-        let kept = if recipe.average > 0.0 { kept } else { 0.0 };
+        let kept = average.min((1.0 + done as f64) / (10.0 + done as f64));
+        let kept = if average > 0.0 { kept } else { 0.0 };
         for (average, weight) in state.averages.iter_mut().zip(&state.weights) {
             *average = average.clone() * kept + weight.clone().inner() * (1.0 - kept);
         }
@@ -118,14 +127,16 @@ impl Trainer<'_> {
         images: &Images,
         training: &[usize],
     ) -> Vec<Tensor<2>> {
-        let averages = if self.recipe.half {
+        let averages = if self.recipe.rounding.half {
             self.halved(&state.averages)
         } else {
             state.averages.clone()
         };
         match &self.grid {
             Some(grid) => self.measured(grid.rounded(&averages), images, training),
-            None if self.recipe.measure_statistics => self.measured(averages, images, training),
+            None if self.recipe.averaging.measure_statistics => {
+                self.measured(averages, images, training)
+            }
             None => averages,
         }
     }
@@ -154,9 +165,8 @@ impl Trainer<'_> {
         training: &[usize],
     ) -> Vec<Tensor<2>> {
         let boundary = Boundary {
-            at: self.recipe.boundary,
             weight: 0.0,
-            penalty: self.recipe.penalty,
+            ..self.recipe.boundary
         };
         let normalisation = &self.model.network().normalisation;
         let mut found: Vec<Vec<Vec<f32>>> = vec![Vec::new(); weights.len()];
@@ -186,15 +196,20 @@ impl Trainer<'_> {
         patches: &[Patch],
     ) -> Tensor<1> {
         let classes = logits.dims()[1];
-        let targets = targets(labels, patches, classes, self.recipe.label_smoothing);
+        let targets = targets(
+            labels,
+            patches,
+            classes,
+            self.recipe.targets.label_smoothing,
+        );
         let targets = Tensor::from_data(targets, &self.device);
         let from_labels = -(log_softmax(logits.clone(), 1) * targets).sum() / labels.len() as f64;
         match &self.teacher {
             None => from_labels,
             Some(teacher) => {
-                let share = self.recipe.teacher_weight;
+                let share = self.recipe.targets.teacher_weight;
                 from_labels * (1.0 - share)
-                    + teacher.loss(input, logits, self.recipe.temperature) * share
+                    + teacher.loss(input, logits, self.recipe.targets.temperature) * share
             }
         }
     }

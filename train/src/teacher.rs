@@ -8,8 +8,9 @@
 //! - Hinton, Vinyals, Dean (2015), *Distilling the knowledge in a neural network*, arXiv 1503.02531.
 //! - Beyer et al. (2022), *Knowledge distillation: a good teacher is patient and consistent*, arXiv 2106.05237.
 
+use crate::TrainError;
 use crate::model::Model;
-use crate::{Recipe, TrainError};
+use crate::recipe::Recipe;
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Tensor};
 use cryptodl_network::{Artifact, Network, Provenance};

@@ -12,10 +12,12 @@ use crate::datasets::{Dataset, Images};
 use crate::evaluation::{accuracy_of, fits};
 use crate::grid::Grid;
 use crate::integers::Integers;
+use crate::kernels::Kernels;
 use crate::model::{Model, Role};
+use crate::recipe::Recipe;
 use crate::step::Trainer;
 use crate::teacher::Teacher;
-use crate::{Kernels, Recipe, TrainError, batches, start};
+use crate::{TrainError, batches, start};
 use approx::Activation;
 use burn::tensor::Device;
 use cryptodl_network::{Artifact, Layer, Network, Nonlinearity, Normalisation, Provenance};
@@ -114,15 +116,16 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Trained, TrainError> {
     let device = Device::default();
-    let mut network = recipe.coefficients.applied(network)?;
+    let mut network = recipe.polynomials.coefficients.applied(network)?;
     if recipe.standardise {
         network.normalisation = Normalisation::of_standardised(network.input.channels);
     }
     network.mirrored = recipe.mirror;
     agree(&network, recipe)?;
     let series = recipe
+        .polynomials
         .hermite
-        .then_some(recipe.replaced.unwrap_or(Activation::Relu));
+        .then_some(recipe.polynomials.replaced.unwrap_or(Activation::Relu));
     let model = Model::with_series(&network, Kernels::of(&device), series, &device)?
         .in_precision(recipe.precision)?;
     check(&model, data)?;
@@ -130,12 +133,12 @@ pub fn train(
         .check_for(data.train.len())
         .map_err(TrainError::Recipe)?;
 
-    let teacher = match &recipe.teacher {
+    let teacher = match &recipe.targets.teacher {
         Some(path) => Some(Teacher::load(path, &network, recipe, &device)?),
         None => None,
     };
-    let grid = Grid::new(&model, recipe).map_err(TrainError::Recipe)?;
-    let integers = Integers::new(&model, recipe).map_err(TrainError::Recipe)?;
+    let grid = Grid::new(&model, &recipe.rounding).map_err(TrainError::Recipe)?;
+    let integers = Integers::new(&model, &recipe.rounding).map_err(TrainError::Recipe)?;
     let trainer = Trainer {
         model: &model,
         recipe,
@@ -228,12 +231,12 @@ pub(crate) fn tracked(model: &Model, state: &mut State) {
 fn agree(network: &Network, recipe: &Recipe) -> Result<(), TrainError> {
     let refused = |sentence: &str| Err(TrainError::Recipe(sentence.to_owned()));
     let rounds = |layer: &Layer| matches!(layer, Layer::Quantise { .. });
-    if recipe.mirror && network.layers.iter().any(rounds) {
+    if recipe.mirror && network.layers().any(rounds) {
         return refused(
             "mirror = true is for networks that do not round: look-ups answer for one image",
         );
     }
-    if !recipe.hermite {
+    if !recipe.polynomials.hermite {
         return Ok(());
     }
     for used in network.activations() {

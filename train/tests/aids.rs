@@ -6,8 +6,8 @@ use approx::Activation;
 use common::{data, network, quadratic, recipe, train_blobs};
 use cryptodl_network::{Artifact, Network, Nonlinearity};
 use cryptodl_train::{
-    Clipping, Coefficients, EpochReport, Observer, Optimiser, Penalty, Recipe, Schedule, Silent,
-    accuracy, diagnosis, logits, train,
+    Averaging, Boundary, Clipping, Coefficients, EpochReport, Observer, Optimisation, Optimiser,
+    Penalty, Polynomials, Recipe, Schedule, Silent, accuracy, diagnosis, logits, train,
 };
 
 #[test]
@@ -21,9 +21,15 @@ fn training_begins_from_a_trained_network() {
     let still = Recipe {
         start: Some(path.clone()),
         epochs: 1,
-        optimiser: Optimiser::AdamW,
-        learning_rate: 0.0,
-        statistics_rate: 1e-9,
+        optimisation: Optimisation {
+            optimiser: Optimiser::AdamW,
+            learning_rate: 0.0,
+            ..recipe().optimisation
+        },
+        averaging: Averaging {
+            statistics_rate: 1e-9,
+            ..recipe().averaging
+        },
         ..recipe()
     };
     let second = train_blobs(&quadratic, &still, None).unwrap().artifact;
@@ -53,7 +59,16 @@ fn training_begins_from_a_trained_network() {
         "{seed}"
     );
     let mut longer = quadratic.clone();
-    longer.layers.insert(0, cryptodl_network::Layer::BatchNorm);
+    let layers = longer.layers().cloned();
+    let layers = [cryptodl_network::Layer::BatchNorm]
+        .into_iter()
+        .chain(layers);
+    longer = Network::chain(
+        "blobs",
+        longer.input,
+        longer.normalisation.clone(),
+        layers.collect(),
+    );
     let layers = refused(&longer, &still);
     assert!(layers.contains("has other layers than `blobs`"), "{layers}");
     std::fs::remove_file(&path).unwrap();
@@ -68,26 +83,44 @@ fn training_begins_from_a_trained_network() {
 fn every_aid_learns_two_blobs() {
     let recipes = [
         Recipe {
-            near_linear: 0.5,
+            polynomials: Polynomials {
+                near_linear: 0.5,
+                ..recipe().polynomials
+            },
             ..recipe()
         },
         Recipe {
-            replacement: 0.5,
-            replacement_clip: true,
+            polynomials: Polynomials {
+                replacement: 0.5,
+                replacement_clip: true,
+                ..recipe().polynomials
+            },
             ..recipe()
         },
         Recipe {
-            replacement: 0.5,
-            replaced: Some(Activation::Tanh),
+            polynomials: Polynomials {
+                replacement: 0.5,
+                replaced: Some(Activation::Tanh),
+                ..recipe().polynomials
+            },
             ..recipe()
         },
         Recipe {
-            clipping: Clipping::Selective,
-            penalty: Penalty::Exponential,
+            optimisation: Optimisation {
+                clipping: Clipping::Selective,
+                ..recipe().optimisation
+            },
+            boundary: Boundary {
+                penalty: Penalty::Exponential,
+                ..recipe().boundary
+            },
             ..recipe()
         },
         Recipe {
-            schedule: Schedule::Cosine,
+            optimisation: Optimisation {
+                schedule: Schedule::Cosine,
+                ..recipe().optimisation
+            },
             ..recipe()
         },
     ];
@@ -139,7 +172,7 @@ fn inputs_of_activations_are_those_of_the_network_cut_before_them() {
     assert_eq!(found.len(), 2);
     // the network up to its second activation, the values in front of which are then its logits
     let mut cut = artifact.clone();
-    cut.network.layers.truncate(6);
+    cut.network.nodes.truncate(6);
     let names = cut.network.parameter_shapes().unwrap();
     cut.tensors
         .retain(|name, _| names.iter().any(|(known, _)| known == name));
@@ -159,15 +192,24 @@ fn channels_and_series_learn_and_answer_alike_when_loaded() {
     let network = network(&quadratic(false));
     for recipe in [
         Recipe {
-            coefficients: Coefficients::Channel,
+            polynomials: Polynomials {
+                coefficients: Coefficients::Channel,
+                ..recipe().polynomials
+            },
             ..recipe()
         },
         Recipe {
-            coefficients: Coefficients::Layer,
+            polynomials: Polynomials {
+                coefficients: Coefficients::Layer,
+                ..recipe().polynomials
+            },
             ..recipe()
         },
         Recipe {
-            hermite: true,
+            polynomials: Polynomials {
+                hermite: true,
+                ..recipe().polynomials
+            },
             ..recipe()
         },
     ] {
@@ -181,7 +223,7 @@ fn channels_and_series_learn_and_answer_alike_when_loaded() {
                 _ => 1,
             })
             .collect();
-        let each = recipe.coefficients != Coefficients::Layer;
+        let each = recipe.polynomials.coefficients != Coefficients::Layer;
         assert_eq!(channels, if each { [4, 8] } else { [1, 1] });
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trained.safetensors");
@@ -197,7 +239,10 @@ fn channels_and_series_learn_and_answer_alike_when_loaded() {
 #[test]
 fn hermite_terms_are_refused_where_training_would_pass_them_over() {
     let hermite = Recipe {
-        hermite: true,
+        polynomials: Polynomials {
+            hermite: true,
+            ..recipe().polynomials
+        },
         ..recipe()
     };
     let exact = Nonlinearity::Exact(Activation::Relu);

@@ -5,7 +5,9 @@ mod common;
 use approx::Activation;
 use common::{SHAPE, data, quadratic, recipe, train_blobs};
 use cryptodl_network::{Artifact, Layer, Network, Nonlinearity, Normalisation};
-use cryptodl_train::{Recipe, Silent, TrainError, Trained, accuracy, logits, train};
+use cryptodl_train::{
+    Averaging, Optimisation, Recipe, Rounding, Silent, TrainError, Trained, accuracy, logits, train,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -19,15 +21,15 @@ fn network(nonlinearity: &Nonlinearity) -> Network {
         high,
     };
     let activation = || Layer::Activation(nonlinearity.clone());
-    Network {
-        name: "few-values".into(),
-        input: SHAPE,
-        normalisation: Normalisation {
+    Network::chain(
+        "few-values",
+        SHAPE,
+        Normalisation {
             mean: vec![0.3],
             deviation: vec![0.2],
             standardised: false,
         },
-        layers: vec![
+        vec![
             quantise(2, 1.0),
             Layer::Convolution {
                 out_channels: 4,
@@ -44,18 +46,23 @@ fn network(nonlinearity: &Nonlinearity) -> Network {
             quantise(16, 3.0),
             Layer::Dense { outputs: 2 },
         ],
-        mirrored: false,
-    }
+    )
 }
 
 fn few_values() -> Recipe {
     Recipe {
-        weight_levels: 7,
-        output_weight_levels: 15,
-        accumulator_levels: ACCUMULATOR_LEVELS,
-        rounding_rise: 0.3,
         epochs: 12,
-        learning_rate: 0.01,
+        rounding: Rounding {
+            weight_levels: 7,
+            output_weight_levels: 15,
+            accumulator_levels: ACCUMULATOR_LEVELS,
+            rounding_rise: 0.3,
+            ..recipe().rounding
+        },
+        optimisation: Optimisation {
+            learning_rate: 0.01,
+            ..recipe().optimisation
+        },
         ..recipe()
     }
 }
@@ -143,7 +150,10 @@ fn batch_norms_get_the_statistics_of_the_rounded_weights() {
     // Whatever the running averages of statistics are, the exported ones are measured: with a rate of almost 0 the
     // averages would still be the first ones, mean 0 and variance 1.
     let still = Recipe {
-        statistics_rate: 1e-9,
+        averaging: Averaging {
+            statistics_rate: 1e-9,
+            ..few_values().averaging
+        },
         ..few_values()
     };
     let network = network(&quadratic(false));
@@ -184,9 +194,12 @@ fn limits_that_cannot_be_kept_are_refused_in_one_sentence() {
         error.to_string()
     };
     let real = Recipe {
-        weight_levels: 0,
-        output_weight_levels: 0,
-        rounding_rise: 0.0,
+        rounding: Rounding {
+            weight_levels: 0,
+            output_weight_levels: 0,
+            rounding_rise: 0.0,
+            ..few_values().rounding
+        },
         ..few_values()
     };
     assert_eq!(

@@ -4,10 +4,11 @@ mod common;
 
 use approx::Activation;
 use common::{SHAPE, blobs, data, network, quadratic, recipe, train_blobs};
-use cryptodl_network::{Layer, Nonlinearity, Shape};
+use cryptodl_network::{Layer, Network, Nonlinearity, Shape};
 use cryptodl_train::datasets::Dataset;
 use cryptodl_train::{
-    EpochReport, Observer, Optimiser, Progress, Recipe, Silent, TrainError, accuracy, logits, train,
+    EpochReport, Observer, Optimisation, Optimiser, Progress, Recipe, Rounding, Silent, Targets,
+    TrainError, accuracy, logits, train,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -32,7 +33,10 @@ fn every_activation_and_optimiser_learns_two_blobs() {
             let trained = train_blobs(
                 &network(nonlinearity),
                 &Recipe {
-                    optimiser,
+                    optimisation: Optimisation {
+                        optimiser,
+                        ..recipe().optimisation
+                    },
                     ..recipe()
                 },
                 None,
@@ -73,7 +77,13 @@ fn weights_of_16_bits_are_what_is_evaluated_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let network = network(&quadratic(false));
     let [whole, halved] = [false, true].map(|half| {
-        let recipe = Recipe { half, ..recipe() };
+        let recipe = Recipe {
+            rounding: Rounding {
+                half,
+                ..recipe().rounding
+            },
+            ..recipe()
+        };
         train_blobs(&network, &recipe, None).unwrap()
     });
     let size = |artifact: &cryptodl_network::Artifact| {
@@ -179,7 +189,7 @@ fn a_foreign_or_broken_checkpoint_is_refused() {
         "{other}"
     );
     let mut wider = network.clone();
-    wider.layers[4] = Layer::Dense { outputs: 9 };
+    wider.nodes[4].layer = Layer::Dense { outputs: 9 };
     let other = train_blobs(&wider, &short, Some(&path))
         .unwrap_err()
         .to_string();
@@ -207,7 +217,7 @@ fn a_foreign_or_broken_checkpoint_is_refused() {
 #[test]
 fn images_and_recipes_that_do_not_fit_are_one_sentence() {
     let mut narrow = network(&quadratic(false));
-    narrow.layers[7] = Layer::Dense { outputs: 1 };
+    narrow.nodes[7].layer = Layer::Dense { outputs: 1 };
     let error = train_blobs(&narrow, &recipe(), None)
         .unwrap_err()
         .to_string();
@@ -236,14 +246,23 @@ fn images_and_recipes_that_do_not_fit_are_one_sentence() {
 #[test]
 fn a_loss_that_explodes_ends_training() {
     let wild = Recipe {
-        optimiser: Optimiser::AdamW,
-        learning_rate: 1e12,
-        clip_norm: 0.0,
-        warm_up: 0.0,
+        optimisation: Optimisation {
+            optimiser: Optimiser::AdamW,
+            learning_rate: 1e12,
+            clip_norm: 0.0,
+            warm_up: 0.0,
+            ..recipe().optimisation
+        },
         ..recipe()
     };
-    let mut plain = network(&quadratic(false));
-    plain.layers.retain(|layer| *layer != Layer::BatchNorm);
+    let normed = network(&quadratic(false));
+    let layers = normed.layers().filter(|layer| **layer != Layer::BatchNorm);
+    let plain = Network::chain(
+        "blobs",
+        normed.input,
+        normed.normalisation.clone(),
+        layers.cloned().collect(),
+    );
     let error = train_blobs(&plain, &wild, None).unwrap_err();
     assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
 }
@@ -293,8 +312,11 @@ fn a_teacher_is_followed_and_checked() {
         *label = 1 - *label;
     }
     let taught = Recipe {
-        teacher: Some(path.clone()),
-        teacher_weight: 1.0,
+        targets: Targets {
+            teacher: Some(path.clone()),
+            teacher_weight: 1.0,
+            ..recipe().targets
+        },
         ..recipe()
     };
     let network = network(&quadratic(false));

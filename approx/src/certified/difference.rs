@@ -2,7 +2,11 @@
 
 use std::cmp::Ordering;
 
-use crate::{Basis, Bounds, Function, Interval, Polynomial};
+use crate::basis::Basis;
+use crate::bounds::Bounds;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 
 /// The highest order of the expansion of `f`.
 const ORDER: usize = 12;

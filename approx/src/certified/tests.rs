@@ -1,5 +1,8 @@
 use super::*;
-use crate::{Absolute, Activation, Basis, Custom, Sign, fit::Minimax, functions, method};
+use crate::activation::Activation;
+use crate::basis::Basis;
+use crate::fit::{Minimax, method};
+use crate::function::{Absolute, Custom, Sign, functions};
 
 fn polynomial(coefficients: &[f64], basis: Basis, on: &str) -> Polynomial {
     Polynomial::new(coefficients.to_vec(), basis, on.parse().unwrap()).unwrap()
@@ -48,11 +51,11 @@ fn the_bound_is_tight_from_large_errors_down_to_rounding() {
         ("abs", "-1:1", 63),
         ("exp", "-3:3", 12),
     ] {
-        let function = crate::function(name).unwrap();
+        let function = crate::function::function(name).unwrap();
         let fit = Minimax::default();
-        let p = crate::Fit::fit(&fit, &*function, on.parse().unwrap(), degree).unwrap();
+        let p = crate::fit::Fit::fit(&fit, &*function, on.parse().unwrap(), degree).unwrap();
         let found = certify(&*function, &p).unwrap();
-        let sampled = crate::sampled_error(&*function, &p, 2000).max_error;
+        let sampled = crate::sampled::sampled_error(&*function, &p, 2000).max_error;
         assert!(
             found.upper >= sampled,
             "{name} {degree}: {found:?} {sampled}"

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Algebra, Meter, Place};
-use crate::{Basis, Polynomial};
+use crate::basis::Basis;
+use crate::polynomial::Polynomial;
 
 pub(super) fn trimmed(mut coefficients: Vec<f64>, degree: usize) -> Vec<f64> {
     coefficients.truncate(degree + 1);

@@ -1,5 +1,8 @@
 use super::*;
-use crate::{Activation, Interval, function, method};
+use crate::activation::Activation;
+use crate::fit::method;
+use crate::function::function;
+use crate::interval::Interval;
 
 fn fit(name: &str, on: &str, degree: usize) -> Polynomial {
     let on: Interval = on.parse().unwrap();

@@ -26,8 +26,12 @@
 
 use nalgebra::{DMatrix, SymmetricEigen};
 
-use super::{Fit, FitError, check_degree, finish, interpolation::interpolate};
-use crate::{Basis, Function, Interval, Polynomial, Symmetry};
+use super::{Fit, FitError, check_degree, finish};
+use crate::basis::Basis;
+use crate::function::{Function, Symmetry};
+use crate::interpolate::interpolate;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 
 /// Coefficients of the tail that are looked at, at most.
 const TAIL: usize = 96;
@@ -116,7 +120,10 @@ fn corrections(tail: &[f64], n: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, fit::Minimax, function, sampled_error};
+    use crate::activation::Activation;
+    use crate::fit::Minimax;
+    use crate::function::function;
+    use crate::sampled::sampled_error;
 
     #[test]
     fn for_smooth_functions_it_is_minimax() {

@@ -17,7 +17,11 @@
 //! - Trefethen (2019), Approximation Theory and Approximation Practice, ch. 4 and 15.
 
 use super::{Fit, FitError, least_squares};
-use crate::{Basis, Function, Interval, Polynomial, projection::Weight};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::projection::Weight;
 
 /// Weighted least squares, weight `1 / √(1 - u²)`; the result is in the Chebyshev basis.
 #[derive(Clone, Copy, Debug, Default)]

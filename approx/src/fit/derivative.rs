@@ -31,10 +31,11 @@
 //!   weights are those of the authors' public code.
 
 use super::{Fit, FitError, check_degree, finish};
-use crate::{
-    Basis, Function, Interval, Polynomial,
-    projection::{Weight, project},
-};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::projection::{Weight, project};
 
 /// Projects a derivative and integrates; the result is in the Chebyshev basis.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +114,7 @@ impl Fit for Derivative {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Activation;
+    use crate::activation::Activation;
 
     fn fit(activation: Activation, on: &str, degree: usize) -> Polynomial {
         Derivative::default()

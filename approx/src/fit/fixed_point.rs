@@ -24,7 +24,10 @@
 //!   and the lattice search).
 
 use super::{Fit, FitError, Minimax, check_degree, finish};
-use crate::{Basis, Function, Interval, Polynomial, Symmetry};
+use crate::basis::Basis;
+use crate::function::{Function, Symmetry};
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 
 /// What a coefficient may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,7 +271,10 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, functions, method, sampled_error};
+    use crate::activation::Activation;
+    use crate::fit::method;
+    use crate::function::functions;
+    use crate::sampled::sampled_error;
 
     #[test]
     fn coefficients_are_on_the_grid() {

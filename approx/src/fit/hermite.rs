@@ -15,7 +15,12 @@
 //! - Szegő (1939), Orthogonal Polynomials, ch. 5.
 
 use super::{Fit, FitError, check_degree, finish};
-use crate::{Basis, Function, Interval, Polynomial, projection::project_samples, quadrature};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::projection::project_samples;
+use crate::quadrature;
 
 /// Half-width of the range of integration in deviations: at 20 even the product of two Hermite
 /// polynomials of degree 63 is below rounding.
@@ -80,7 +85,8 @@ impl Fit for Hermite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, Exponential};
+    use crate::activation::Activation;
+    use crate::function::Exponential;
 
     #[test]
     fn relu_has_its_known_hermite_series() {

@@ -16,7 +16,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Fit, FitError, check_degree, finish};
-use crate::{Basis, Function, Interval, Polynomial, projection::project_samples, quadrature};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::projection::project_samples;
+use crate::quadrature;
 
 /// How often values were seen in each of equally wide bins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,7 +168,7 @@ impl Fit for Measured {
         let mut coefficients = project_samples(&units, &roots, &samples, degree, Basis::Chebyshev);
         coefficients.resize(degree + 1, 0.0);
         // the counts need not be symmetric, so neither is the result, whatever the function is
-        let asymmetric = crate::Custom::new(function.name(), |_| 0.0);
+        let asymmetric = crate::function::Custom::new(function.name(), |_| 0.0);
         finish(&asymmetric, coefficients, Basis::Chebyshev, on)
     }
 }
@@ -171,7 +176,8 @@ impl Fit for Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, method};
+    use crate::activation::Activation;
+    use crate::fit::method;
 
     fn interval(text: &str) -> Interval {
         text.parse().unwrap()

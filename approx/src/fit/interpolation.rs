@@ -17,10 +17,12 @@
 //! # References
 //! - Trefethen (2019), Approximation Theory and Approximation Practice, ch. 2, 4 and 15.
 
-use std::f64::consts::PI;
-
 use super::{Fit, FitError, check_degree, finish};
-use crate::{Basis, Function, Interval, Polynomial};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interpolate::interpolate;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 
 /// Interpolation at the zeros of `T_{n+1}`; the result is in the Chebyshev basis.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,42 +49,11 @@ impl Fit for Interpolation {
     }
 }
 
-/// The zeros of `T_count`, in descending order; symmetric to the last bit.
-pub(crate) fn nodes(count: usize) -> Vec<f64> {
-    (0..count)
-        // the sine of an odd argument: exactly odd about the middle, exactly 0 there
-        .map(|j| {
-            let steps = count as f64 - 1.0 - 2.0 * j as f64;
-            (0.5 * PI * steps / count as f64).sin()
-        })
-        .collect()
-}
-
-/// The Chebyshev coefficients of the polynomial of degree `degree` through `f` at the nodes in
-/// `[-1, 1]`.
-pub(crate) fn interpolate(f: impl Fn(f64) -> f64, degree: usize) -> Vec<f64> {
-    let count = degree + 1;
-    let values: Vec<f64> = nodes(count).into_iter().map(f).collect();
-    (0..count)
-        .map(|k| {
-            let sum: f64 = values
-                .iter()
-                .enumerate()
-                .map(|(j, value)| {
-                    // reduced to one turn in whole numbers, which is exact
-                    let turn = (k * (2 * j + 1)) % (4 * count);
-                    value * (PI * turn as f64 / (2.0 * count as f64)).cos()
-                })
-                .sum();
-            sum * if k == 0 { 1.0 } else { 2.0 } / count as f64
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Activation;
+    use crate::activation::Activation;
+    use crate::interpolate::nodes;
 
     #[test]
     fn it_passes_through_the_function_at_the_nodes() {
@@ -93,28 +64,6 @@ mod tests {
                 let x = on.from_unit(u);
                 let error = p.eval(x) - Activation::Relu.value(x);
                 assert!(error.abs() < 1e-13, "{degree} {x}: {error}");
-            }
-        }
-    }
-
-    #[test]
-    fn nodes_are_symmetric_to_the_last_bit() {
-        for count in [2, 5, 64] {
-            let nodes = nodes(count);
-            for (left, right) in nodes.iter().zip(nodes.iter().rev()) {
-                assert!((left + right).abs() == 0.0);
-            }
-        }
-    }
-
-    #[test]
-    fn chebyshev_polynomials_are_reproduced() {
-        for k in [0, 1, 5, 63] {
-            let found = interpolate(|u| (k as f64 * u.acos()).cos(), 63);
-            for (i, c) in found.iter().enumerate() {
-                let expected = f64::from(u8::from(i == k));
-                // acos is ill-conditioned at the ends, k times
-                assert!((c - expected).abs() < 1e-13, "T_{k}: {c} at {i}");
             }
         }
     }

@@ -15,7 +15,11 @@
 //!   weight under the label "Chebyshev", and the Chebyshev weight under "Legendre".
 
 use super::{Fit, FitError, least_squares};
-use crate::{Basis, Function, Interval, Polynomial, projection::Weight};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::projection::Weight;
 
 /// Least squares, weight 1; the result is in the Legendre basis.
 #[derive(Clone, Copy, Debug, Default)]

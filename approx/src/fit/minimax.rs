@@ -29,11 +29,13 @@
 //!   Approximation 1:333–348 (the errors for `|x|`).
 //! - Lee, Lee, Lee, Kim, Kim & No (2020), ePrint 2020/552 (unions of intervals for comparison).
 
-use super::{Fit, FitError, check_degree, finish, interpolation::interpolate};
-use crate::{
-    Basis, Function, Interval, Polynomial, Symmetry,
-    remez::{Problem, Solution},
-};
+use super::{Fit, FitError, check_degree, finish};
+use crate::basis::Basis;
+use crate::function::{Function, Symmetry};
+use crate::interpolate::interpolate;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::remez::{Problem, Solution};
 
 /// A largest error above this share of the lower bound is no result.
 const WORST_RATIO: f64 = 1.001;

@@ -26,7 +26,7 @@ mod derivative;
 mod fixed_point;
 mod hermite;
 mod histogram;
-pub(crate) mod interpolation;
+mod interpolation;
 mod legendre;
 mod minimax;
 mod modified;
@@ -48,10 +48,11 @@ pub use numerical::Numerical;
 pub use taylor::Taylor;
 pub use tuned::Tuned;
 
-use crate::{
-    Basis, Function, Interval, Polynomial,
-    projection::{Weight, project},
-};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::projection::{Weight, project};
 
 /// The lowest degree a fit accepts: below it the activation would be a constant.
 pub const MIN_DEGREE: usize = 1;
@@ -243,7 +244,7 @@ fn finish(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Activation;
+    use crate::activation::Activation;
 
     #[test]
     fn every_method_has_its_own_name_and_is_found_by_it() {

@@ -16,7 +16,11 @@
 //! - Hesamifard, Takabi & Ghasemi (2017), CryptoDL, arXiv:1711.05189 (its fourth method).
 
 use super::{Fit, FitError, least_squares};
-use crate::{Basis, Function, Interval, Polynomial, projection::Weight};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
+use crate::projection::Weight;
 
 /// Weighted least squares, weight `exp(-1 / (1e-5 + v²))`; the result is in the Chebyshev basis.
 #[derive(Clone, Copy, Debug, Default)]

@@ -21,7 +21,10 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::{Fit, FitError, check_degree, finish};
-use crate::{Basis, Function, Interval, Polynomial};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 
 /// Fewest samples that are taken.
 const FEWEST: usize = 201;
@@ -88,7 +91,7 @@ fn least_squares(f: impl Fn(f64) -> f64, on: Interval, degree: usize, points: us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Activation;
+    use crate::activation::Activation;
 
     #[test]
     fn polynomials_are_reproduced_to_rounding() {

@@ -23,7 +23,10 @@
 //! - Griewank & Walther (2008), Evaluating Derivatives, 2nd ed., ch. 13 (Taylor recurrences).
 
 use super::{Fit, FitError, check_degree, finish};
-use crate::{Basis, Function, Interval, Polynomial};
+use crate::basis::Basis;
+use crate::function::Function;
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 
 /// The Taylor polynomial at the centre.
 ///
@@ -81,7 +84,8 @@ impl Fit for Taylor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, series::softplus};
+    use crate::activation::Activation;
+    use crate::series::softplus;
 
     #[test]
     fn within_the_radius_it_converges_and_beyond_it_does_not() {

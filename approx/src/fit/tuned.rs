@@ -36,7 +36,10 @@ mod search;
 use std::fmt;
 
 use super::{Chebyshev, Fit, FitError, check_degree, finish};
-use crate::{Basis, Custom, Function, Interval, Polynomial};
+use crate::basis::Basis;
+use crate::function::{Custom, Function};
+use crate::interval::Interval;
+use crate::polynomial::Polynomial;
 use norm::Rule;
 use search::{Objective, descend, simplex};
 
@@ -259,7 +262,7 @@ fn own(
     if !value.is_finite() {
         return Err(FitError::Loss { value });
     }
-    let error = crate::sampled_error(function, &origin, 10 * degree + 50).max_error;
+    let error = crate::sampled::sampled_error(function, &origin, 10 * degree + 50).max_error;
     let largest = origin
         .coefficients()
         .iter()

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Function, Symmetry};
-use crate::Bounds;
+use crate::bounds::Bounds;
 
 type Value = Box<dyn Fn(f64) -> f64 + Send + Sync>;
 type Series = Box<dyn Fn(f64, usize) -> Option<Vec<f64>> + Send + Sync>;

@@ -30,10 +30,9 @@ pub use custom::Custom;
 pub use piecewise::{Absolute, LeakyRelu, Sign, Step};
 pub use smooth::{Exponential, Gelu, Silu, Softplus};
 
-use crate::{
-    Activation, Bounds,
-    series::{self, Real},
-};
+use crate::activation::Activation;
+use crate::bounds::Bounds;
+use crate::series::{self, Real};
 
 /// A real function `f: R → R` that a polynomial shall stand in for.
 ///

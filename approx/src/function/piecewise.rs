@@ -1,7 +1,8 @@
 //! Functions of two straight pieces that meet, or do not meet, at 0.
 
 use super::{Combined, Function, Symmetry, padded};
-use crate::{Activation, Bounds};
+use crate::activation::Activation;
+use crate::bounds::Bounds;
 
 /// `left x` for `x < 0`, `right x` for `x > 0`: the Taylor coefficients at `at`; none at the kink.
 pub(super) fn taylor(left: f64, right: f64, at: f64, order: usize) -> Option<Vec<f64>> {

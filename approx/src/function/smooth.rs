@@ -1,7 +1,8 @@
 //! Smooth functions, each with its Taylor series to any order.
 
 use super::{Function, Symmetry};
-use crate::{Bounds, series};
+use crate::bounds::Bounds;
+use crate::series;
 
 /// `x Φ(x)`, with the error function and not its tanh imitation (Hendrycks & Gimpel 2016,
 /// arXiv:1606.08415).

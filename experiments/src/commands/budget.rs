@@ -2,12 +2,12 @@
 
 use crate::budget::{Budget, BudgetRow};
 use crate::calibration::{MEASURED, Refit};
-use crate::cli::{DataFlags, RunFlags};
-use crate::commands::data::Source;
-use crate::evaluation::{Model, check_dataset};
+use crate::flags::{DataFlags, RunFlags};
 use crate::manifest::Settings;
+use crate::model::{Model, check_dataset};
 use crate::report;
 use crate::run_folder::RunFolder;
+use crate::source::Source;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;

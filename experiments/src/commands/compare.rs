@@ -1,12 +1,12 @@
 //! `cryptodl compare`: the encrypted schemes side by side.
 
-use crate::cli::{DataFlags, RunFlags};
-use crate::commands::data::Source;
-use crate::commands::encrypt::find;
 use crate::commands::end_with_report;
-use crate::evaluation::{EvaluationFlags, Model, check_dataset, scheme_names};
+use crate::evaluation::{EvaluationFlags, scheme_names};
+use crate::flags::{DataFlags, RunFlags};
+use crate::model::{Model, check_dataset, find};
 use crate::run_folder::RunFolder;
 use crate::schemes::{self, SchemeRow, line};
+use crate::source::Source;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -58,10 +58,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     models.iter().try_for_each(check_dataset)?;
     let mut pairs = Vec::new();
     for entry in cryptodl_he_eval::schemes() {
-        let takes = |model: &&Model| entry.networks.contain(&model.artifact.network);
-        if names.iter().any(|name| name == entry.name) {
+        let takes = |model: &&Model| entry.accepts(&model.artifact.network).is_ok();
+        if names.iter().any(|name| name == entry.name()) {
             let taken = models.iter().filter(takes);
-            pairs.extend(taken.map(|model| (model, entry.name.to_string())));
+            pairs.extend(taken.map(|model| (model, entry.name().to_string())));
         }
     }
     if pairs.is_empty() {

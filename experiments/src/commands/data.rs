@@ -1,11 +1,10 @@
-//! `cryptodl data`: fetch and check data sets; and the data of the other verbs, fetched by themselves.
+//! `cryptodl data`: fetch and check data sets.
 
-use crate::cli::DataFlags;
-use crate::run_folder::RunFolder;
-use anyhow::{Context, Result};
+use crate::flags::DataFlags;
+use crate::source::fetch;
+use anyhow::Result;
 use clap::{Args, Subcommand};
-use cryptodl_train::datasets::{self, DataError, Dataset};
-use std::path::PathBuf;
+use cryptodl_train::datasets;
 
 /// Flags of `data`.
 #[derive(Args, Debug)]
@@ -47,12 +46,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn fetch(dataset: &str, data: &DataFlags) -> Result<()> {
-    Ok(datasets::fetch(dataset, &data.dir(), &mut |line| {
-        eprintln!("{line}");
-    })?)
-}
-
 fn check(which: &Which) -> Result<()> {
     let data = datasets::load(&which.dataset, &which.data.dir())?;
     for (name, hash) in &data.hashes {
@@ -65,53 +58,4 @@ fn check(which: &Which) -> Result<()> {
         data.test.len()
     );
     Ok(())
-}
-
-/// Data sets for a run: read when first asked for, fetched if missing, kept in memory, noted in the manifest.
-pub struct Source {
-    dir: PathBuf,
-    flags: DataFlags,
-    loaded: Vec<Dataset>,
-}
-
-impl Source {
-    /// Nothing is read yet.
-    pub fn new(flags: &DataFlags) -> Self {
-        Self {
-            dir: flags.dir(),
-            flags: flags.clone(),
-            loaded: Vec::new(),
-        }
-    }
-
-    /// The data set of that name, its hashes noted in the manifest of the run.
-    pub fn load(&mut self, name: &str, run: &mut RunFolder) -> Result<&Dataset> {
-        let first = !self.loaded.iter().any(|data| data.name == name);
-        let data = self.read(name)?;
-        if first {
-            run.note_data(&data.name, &data.hashes)?;
-        }
-        Ok(data)
-    }
-
-    /// The data set of that name. Only a missing one is fetched: an altered one is the user's to look at.
-    pub fn read(&mut self, name: &str) -> Result<&Dataset> {
-        if let Some(index) = self.loaded.iter().position(|data| data.name == name) {
-            return Ok(&self.loaded[index]);
-        }
-        let data = match datasets::load(name, &self.dir) {
-            Err(DataError::Missing { .. }) => {
-                eprintln!(
-                    "the data set `{name}` is not in `{}` yet, fetching it",
-                    self.dir.display()
-                );
-                fetch(name, &self.flags)
-                    .with_context(|| format!("cannot fetch the data set `{name}`"))?;
-                datasets::load(name, &self.dir)?
-            }
-            other => other?,
-        };
-        self.loaded.push(data);
-        Ok(&self.loaded[self.loaded.len() - 1])
-    }
 }

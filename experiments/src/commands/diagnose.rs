@@ -1,12 +1,12 @@
 //! `cryptodl diagnose`: what reaches the activations of trained networks.
 
-use crate::cli::{DataFlags, RunFlags};
-use crate::commands::data::Source;
 use crate::diagnosis::{self, InputsRow};
-use crate::evaluation::{Model, check_dataset};
+use crate::flags::{DataFlags, RunFlags};
 use crate::manifest::Settings;
+use crate::model::{Model, check_dataset};
 use crate::report;
 use crate::run_folder::RunFolder;
+use crate::source::Source;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;

@@ -1,17 +1,14 @@
 //! `cryptodl encrypt`: trained networks on encrypted test images.
 
-use crate::cli::{DataFlags, RunFlags};
-use crate::commands::data::Source;
-use crate::evaluation::{
-    EvaluationFlags, Model, all_model_paths, check_dataset, model_name, models_in, scheme_names,
-};
-use crate::report::text::{count, percent};
+use crate::evaluation::{EvaluationFlags, line, scheme_names};
+use crate::flags::{DataFlags, RunFlags};
+use crate::model::{Model, check_dataset, find, models_in};
 use crate::rows::EncryptedRow;
 use crate::run_folder::RunFolder;
-use anyhow::{Context, Result, bail};
+use crate::source::Source;
+use anyhow::{Context, Result};
 use clap::Args;
-use cryptodl_he_eval::Networks;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Flags of `encrypt`.
 #[derive(Args, Debug)]
@@ -64,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return list(&models, &schemes, arguments);
     }
     if !arguments.scheme.iter().any(|name| name == "all") {
-        refuse_unsuitable(&models, &schemes, arguments)?;
+        refuse_unsuitable(&models, &schemes)?;
     }
     let mut run = RunFolder::open(
         &arguments.run,
@@ -102,14 +99,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// A scheme that does not take a network says why, before a folder is made or images are fetched.
-fn refuse_unsuitable(models: &[Model], schemes: &[String], arguments: &Arguments) -> Result<()> {
-    let options = arguments.evaluation.options();
+fn refuse_unsuitable(models: &[Model], schemes: &[String]) -> Result<()> {
     for entry in cryptodl_he_eval::schemes() {
-        for model in models.iter().map(|model| &model.artifact) {
-            let named = schemes.iter().any(|name| name == entry.name);
-            if named && !entry.networks.contain(&model.network) {
-                cryptodl_he_eval::prepare(entry.name, model, 1, &options)?;
-            }
+        if !schemes.iter().any(|name| name == entry.name()) {
+            continue;
+        }
+        for model in models {
+            let taken = entry.accepts(&model.artifact.network);
+            taken.with_context(|| {
+                format!("scheme `{}` does not take `{}`", entry.name(), model.name)
+            })?;
         }
     }
     Ok(())
@@ -119,57 +118,8 @@ fn refuse_unsuitable(models: &[Model], schemes: &[String], arguments: &Arguments
 fn suits(model: &Model, scheme: &str) -> bool {
     cryptodl_he_eval::schemes()
         .iter()
-        .filter(|entry| entry.name == scheme)
-        .any(|entry| {
-            let slow = entry.single_images && entry.networks != Networks::Rounding;
-            !slow && entry.networks.contain(&model.artifact.network)
-        })
-}
-
-/// One row for reading.
-pub fn line(row: &EncryptedRow) -> String {
-    let EncryptedRow {
-        model,
-        scheme,
-        images,
-        ..
-    } = row;
-    if let Some(error) = &row.error {
-        return format!("{model}, {scheme}: {error}");
-    }
-    let float = percent(row.accuracy_float);
-    let integer = row.accuracy_integer.map_or(String::new(), |_| {
-        format!(", integer {}", percent(row.accuracy_integer))
-    });
-    let encrypted = match (row.security_bits, row.agreement, row.images_per_hour) {
-        (Some(bits), Some(agreement), Some(rate)) => format!(
-            ", encrypted {}, agreement {agreement}, {} images/h, {bits}-bit security",
-            percent(row.accuracy_encrypted),
-            count(rate)
-        ),
-        _ => String::new(),
-    };
-    format!("{model}, {scheme}, {images} images: float {float}{integer}{encrypted}")
-}
-
-/// The model of that name or path.
-pub fn find(name: &str, folder: &Path) -> Result<Model> {
-    let shipped = all_model_paths(folder);
-    let named = shipped.iter().find(|path| model_name(path) == name);
-    let path = named.cloned().unwrap_or_else(|| PathBuf::from(name));
-    if !path.exists() {
-        let known: Vec<String> = shipped.iter().map(|path| model_name(path)).collect();
-        let known = if known.is_empty() {
-            "none yet, `cryptodl train` makes one".to_string()
-        } else {
-            known.join(", ")
-        };
-        bail!(
-            "there is no trained network `{name}`: give the path of a file, or a name in `{}` ({known})",
-            folder.display()
-        );
-    }
-    Model::load(&path)
+        .filter(|entry| entry.name() == scheme)
+        .any(|entry| !entry.only_by_name() && entry.accepts(&model.artifact.network).is_ok())
 }
 
 fn list(models: &[Model], schemes: &[String], arguments: &Arguments) -> Result<()> {

@@ -5,8 +5,9 @@ mod compare;
 mod lowest;
 mod text;
 
-use crate::cli::RunFlags;
+use crate::distinct::unique;
 use crate::fitting;
+use crate::flags::RunFlags;
 use crate::manifest::Settings;
 use crate::rows::FitRow;
 use crate::run_folder::RunFolder;
@@ -109,16 +110,6 @@ impl Degrees {
     pub fn flatten(ranges: &[Self]) -> Vec<usize> {
         unique(ranges.iter().flat_map(|range| range.first..=range.last))
     }
-}
-
-/// The values, each once.
-pub fn unique<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
-    values.into_iter().fold(Vec::new(), |mut seen, value| {
-        if !seen.contains(&value) {
-            seen.push(value);
-        }
-        seen
-    })
 }
 
 /// The methods of these names, `all` standing for every one.

@@ -1,8 +1,8 @@
 //! `cryptodl growth`: what encrypted evaluation costs as networks and rings grow.
 
-use crate::cli::RunFlags;
 use crate::commands::end_with_report;
 use crate::evaluation::scheme_names;
+use crate::flags::RunFlags;
 use crate::growth::{self, GrowthRow, line};
 use crate::run_folder::RunFolder;
 use anyhow::{Result, bail};

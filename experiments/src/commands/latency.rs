@@ -1,7 +1,7 @@
 //! `cryptodl latency`: what look-ups cost by message bits and by their number.
 
-use crate::cli::RunFlags;
 use crate::commands::end_with_report;
+use crate::flags::RunFlags;
 use crate::growth;
 use crate::latency::{self, LatencyRow, line};
 use crate::run_folder::RunFolder;

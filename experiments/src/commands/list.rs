@@ -1,6 +1,6 @@
 //! `cryptodl list`: what there is to choose from.
 
-use crate::evaluation::{all_model_paths, model_name};
+use crate::model::{all_model_paths, model_name};
 use crate::{plots, sweep};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -96,7 +96,7 @@ fn sections(models: &Path) -> Vec<Section> {
             pairs(
                 cryptodl_he_eval::schemes()
                     .iter()
-                    .map(|scheme| (scheme.name, scheme.description))
+                    .map(|scheme| (scheme.name(), scheme.description()))
                     .collect(),
             ),
         ),

@@ -1,4 +1,4 @@
-//! One file a verb: its flags, and what it does with them.
+//! The command line: one file a verb, its flags and what it does with them.
 
 pub mod budget;
 pub mod compare;
@@ -16,10 +16,58 @@ pub mod speed;
 pub mod sweep;
 pub mod train;
 
-use crate::cli::{Cli, Verb};
 use crate::records::{Record, Table};
 use crate::run_folder::RunFolder;
 use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+
+/// Approximate activations by polynomials, retrain with them, evaluate on encrypted images, report.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cryptodl",
+    version,
+    after_long_help = "The whole road with one command:\n  cryptodl reproduce\n\nWhat there is to choose from:\n  cryptodl list"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs, one file each.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Fetch data sets, or check the files that are there.
+    Data(data::Arguments),
+    /// Fit polynomials to activations and print or record them.
+    Fit(fit::Arguments),
+    /// Train a network with polynomial activations.
+    Train(train::Arguments),
+    /// Fit polynomials to what reaches the activations of a trained network.
+    Refit(refit::Arguments),
+    /// Measure what reaches the activations of trained networks, and how much of it the fits cover.
+    Diagnose(diagnose::Arguments),
+    /// Measure accuracy stage by stage, from the activation itself to integer weights.
+    Budget(budget::Arguments),
+    /// Evaluate trained networks on encrypted images.
+    Encrypt(encrypt::Arguments),
+    /// Train at every point of a grid that a file describes.
+    Sweep(sweep::Arguments),
+    /// Measure how the cost of encrypted evaluation grows with networks and rings.
+    Growth(growth::Arguments),
+    /// Measure the encrypted schemes side by side on one data set.
+    Compare(compare::Arguments),
+    /// Measure what look-ups cost by message bits and by their number.
+    Latency(latency::Arguments),
+    /// Measure how many images a second training gets through.
+    Speed(speed::Arguments),
+    /// Draw the figures of a run and write its report again.
+    Report(report::Arguments),
+    /// Fit, draw, evaluate the shipped networks encrypted, and compare with the paper.
+    Reproduce(reproduce::Arguments),
+    /// List methods, activations, networks, data sets, schemes, sweeps, figures and models.
+    List(list::Arguments),
+}
 
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> Result<()> {
@@ -56,4 +104,34 @@ fn end_with_report<R: Record>(run: RunFolder, table: &Table<R>, what: &str) -> R
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_every_verb_has_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for verb in command.get_subcommands_mut() {
+            let name = verb.get_name().to_string();
+            if name == "help" {
+                continue;
+            }
+            let about = verb.get_about().unwrap().to_string();
+            assert!(
+                about.len() < 100 && !about.contains('\n'),
+                "{name}: {about}"
+            );
+            assert!(
+                verb.render_long_help()
+                    .to_string()
+                    .contains(&format!("cryptodl {name}")),
+                "{name} has no example"
+            );
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! `cryptodl refit`: polynomials fitted to the measured inputs of a trained network.
 
 use crate::calibration::{MEASURED, Refit};
-use crate::cli::DataFlags;
-use crate::commands::data::Source;
+use crate::flags::DataFlags;
 use crate::manifest;
-use crate::report::text::percent;
+use crate::source::Source;
+use crate::text::percent;
 use anyhow::{Context, Result};
 use approx::Activation;
 use clap::Args;

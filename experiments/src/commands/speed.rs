@@ -1,6 +1,6 @@
 //! `cryptodl speed`: how many images a second training gets through.
 
-use crate::cli::RunFlags;
+use crate::flags::RunFlags;
 use crate::manifest::Settings;
 use crate::run_folder::RunFolder;
 use crate::speed::{self, SpeedRow};

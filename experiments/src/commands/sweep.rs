@@ -1,13 +1,13 @@
 //! `cryptodl sweep`: trains at every point of a grid; a failing point becomes a row with its error.
 
-use crate::cli::{DataFlags, RunFlags};
-use crate::commands::data::Source;
+use crate::flags::{DataFlags, RunFlags};
 use crate::manifest::{Settings, sha256};
 use crate::progress;
 use crate::records::Record;
 use crate::report;
 use crate::rows::TrainRow;
 use crate::run_folder::RunFolder;
+use crate::source::Source;
 use crate::sweep;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
         }
         let mut point = point.clone();
-        for base in [&mut point.recipe.start, &mut point.recipe.teacher] {
+        for base in [&mut point.recipe.start, &mut point.recipe.targets.teacher] {
             // what a variant of this sweep trained lies in the folder of the run; another teacher, where it says
             let below = base.as_ref().map(|path| run.path().join(path));
             if let Some(below) = below.filter(|path| path.exists()) {

@@ -1,12 +1,12 @@
 //! `cryptodl train`: one network, retrained with polynomials in place of its activations.
 
-use crate::cli::{DataFlags, RunFlags};
-use crate::commands::data::Source;
+use crate::flags::{DataFlags, RunFlags};
 use crate::manifest::Settings;
 use crate::records::Record;
-use crate::report::text::percent;
 use crate::rows::TrainRow;
 use crate::run_folder::RunFolder;
+use crate::source::Source;
+use crate::text::percent;
 use crate::training::{EXACT, STARTED, StandIn, TrainPoint, recipe_from};
 use anyhow::{Context, Result, bail};
 use approx::{Activation, Interval};

@@ -2,8 +2,10 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{distinct, run_line, wilson};
+use super::shared::run_line;
+use crate::distinct::distinct;
 use crate::rows::EncryptedRow;
+use crate::statistics::wilson;
 
 /// Reads one of the accuracies of a row.
 type Column = fn(&EncryptedRow) -> Option<f64>;

@@ -2,8 +2,10 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{display_name, distinct, run_line, wilson};
+use super::shared::{display_name, run_line};
 use crate::budget::{BudgetRow, STAGES};
+use crate::distinct::distinct;
+use crate::statistics::wilson;
 
 /// One panel a network, one row a stage.
 pub fn figure(rows: &Rows) -> Option<Figure> {

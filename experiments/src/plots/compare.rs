@@ -2,8 +2,9 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{display_name, distinct, grid, look, refitted, run_line, usual_error};
+use super::shared::{display_name, grid, look, refitted, run_line, usual_error};
 use crate::comparison::{CompareRow, error_at_distance};
+use crate::distinct::distinct;
 use approx::{Function, Interval, Polynomial};
 
 /// Comparisons that one page takes.

@@ -2,7 +2,8 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Panel, Point, Scale, Series, Shape};
-use super::shared::{display_name, distinct, drawn, intervals, look, run_line};
+use super::shared::{display_name, drawn, intervals, look, run_line};
+use crate::distinct::distinct;
 use crate::rows::FitRow;
 use approx::Interval;
 

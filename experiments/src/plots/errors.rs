@@ -2,7 +2,8 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{display_name, distinct, grid, look, refit, run_line, shown, usual_error};
+use super::shared::{display_name, grid, look, refit, run_line, shown, usual_error};
+use crate::distinct::distinct;
 
 /// One panel an activation, one line a method.
 pub fn figure(rows: &Rows) -> Option<Figure> {

@@ -2,7 +2,8 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{display_name, distinct, grid, look, refit, run_line, shown};
+use super::shared::{display_name, grid, look, refit, run_line, shown};
+use crate::distinct::distinct;
 
 /// One panel an activation, one line a method, the activation itself in black.
 pub fn figure(rows: &Rows) -> Option<Figure> {

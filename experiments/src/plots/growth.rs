@@ -2,7 +2,8 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Panel, Point, Scale};
-use super::shared::{distinct, measured_and_predicted, run_line};
+use super::shared::{measured_and_predicted, run_line};
+use crate::distinct::distinct;
 use crate::growth::GrowthRow;
 
 type Column = fn(&GrowthRow) -> Option<f64>;

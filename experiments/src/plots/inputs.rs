@@ -2,8 +2,9 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{distinct, run_line};
+use super::shared::run_line;
 use crate::diagnosis::InputsRow;
+use crate::distinct::distinct;
 
 /// Reads the two ends of a band, or of the interval.
 type Band = fn(&InputsRow) -> Option<(f64, f64)>;

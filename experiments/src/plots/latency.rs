@@ -2,7 +2,8 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Panel, Scale};
-use super::shared::{distinct, measured_and_predicted, run_line};
+use super::shared::{measured_and_predicted, run_line};
+use crate::distinct::distinct;
 use crate::latency::LatencyRow;
 
 type Column = fn(&LatencyRow) -> Option<f64>;

@@ -2,7 +2,8 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{display_name, distinct, look, run_line};
+use super::shared::{display_name, look, run_line};
+use crate::distinct::distinct;
 use crate::rows::TrainRow;
 use crate::training::EXACT;
 

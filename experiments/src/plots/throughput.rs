@@ -2,7 +2,8 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{distinct, run_line};
+use super::shared::run_line;
+use crate::distinct::distinct;
 use crate::published::{Field, published};
 
 /// One line of the figure.

@@ -2,8 +2,10 @@
 
 use super::Rows;
 use super::figure::{Axis, Figure, Look, Panel, Point, Scale, Series, Shape};
-use super::shared::{distinct, mean_and_spread, run_line};
+use super::shared::run_line;
+use crate::distinct::distinct;
 use crate::rows::TrainRow;
+use crate::statistics::mean_and_spread;
 
 /// One row a variant: a marker a seed, and the mean with its note.
 pub fn figure(rows: &Rows) -> Option<Figure> {

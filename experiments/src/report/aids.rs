@@ -1,10 +1,11 @@
 //! Tables of training aids, of what reaches activations, and of the error budget.
 
-use super::text::{percent, percent_of, shown, table};
 use crate::budget::BudgetRow;
 use crate::diagnosis::InputsRow;
-use crate::plots::shared::{distinct, mean_and_spread};
+use crate::distinct::distinct;
 use crate::rows::TrainRow;
+use crate::statistics::mean_and_spread;
+use crate::text::{percent, percent_of, shown, table};
 
 /// One line a variant of the recipe, mean and standard deviation over seeds; nothing without variants.
 pub fn variants(rows: &[TrainRow]) -> String {

@@ -1,12 +1,12 @@
 //! The encrypted evaluations of a run.
 
-use super::text::{bytes, count, percent, percent_of, seconds, shown, table};
+use crate::distinct::distinct;
 use crate::evaluation::Detail;
 use crate::growth::GrowthRow;
 use crate::manifest::Manifest;
 use crate::plots::Rows;
-use crate::plots::shared::distinct;
 use crate::rows::EncryptedRow;
+use crate::text::{bytes, count, percent, percent_of, seconds, shown, table};
 use anyhow::Result;
 use std::fmt::Write;
 use std::path::Path;

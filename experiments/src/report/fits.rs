@@ -1,10 +1,11 @@
 //! Tables of fits and of trainings.
 
-use super::text::{percent, seconds, shown, table};
 use crate::comparison::{BEYOND, CompareRow};
-use crate::plots::shared::{display_name, distinct, intervals};
+use crate::distinct::distinct;
+use crate::plots::shared::{display_name, intervals};
 use crate::rows::{FitRow, TrainRow};
 use crate::seeds::groups;
+use crate::text::{percent, seconds, shown, table};
 use std::fmt::Write;
 
 /// Degrees that the table of errors shows: those that encryption affords.

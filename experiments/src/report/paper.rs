@@ -1,10 +1,10 @@
 //! This run beside the paper and other systems. What we could not see in print is called unverified.
 
-use super::text::{bytes, count, percent, percent_of, seconds, table};
 use crate::plots::Rows;
 use crate::published::{Field, Quantity, published};
 use crate::records::Table;
 use crate::rows::{EncryptedRow, TrainRow};
+use crate::text::{bytes, count, percent, percent_of, seconds, table};
 use anyhow::Result;
 use std::path::Path;
 

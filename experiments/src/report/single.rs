@@ -1,8 +1,8 @@
 //! The tables of the runs about single images: schemes side by side, and what a look-up costs.
 
-use super::text::{bytes, count, percent, seconds, table};
 use crate::latency::LatencyRow;
 use crate::schemes::SchemeRow;
+use crate::text::{bytes, count, percent, seconds, table};
 
 /// The schemes side by side.
 pub fn schemes(rows: &[SchemeRow]) -> String {

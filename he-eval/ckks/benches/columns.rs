@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use cryptodl_ckks::{
-    Bundle, Evaluator, Literal, Parameters, SecretKey, Stage,
+    Bundle, Evaluator, LayerStep, Parameters, ParametersLiteral, SecretKey,
     columns::{Kernel, Layer, Matrix, PADDING, Tile, bare_rate},
 };
 use divan::{Bencher, counter::ItemsCount};
@@ -84,7 +84,7 @@ fn dense(inputs: usize, outputs: usize) -> Layer {
 }
 
 fn run(bencher: Bencher, kernel: Kernel, first: &Layer, second: &Layer) {
-    let parameters = Parameters::new(&Literal {
+    let parameters = Parameters::new(&ParametersLiteral {
         ring_degree: 8192,
         prime_bits: vec![PRIME_BITS],
         special_bits: Vec::new(),
@@ -98,14 +98,14 @@ fn run(bencher: Bencher, kernel: Kernel, first: &Layer, second: &Layer) {
     let inputs = Bundle::new(&vec![one; first.inputs()]).unwrap();
     let evaluator = Evaluator::new(&parameters, None).unwrap();
     let biases = [vec![0.0; first.outputs()], vec![0.0; second.outputs()]];
-    let linear = |layer, bias| Stage::Linear {
+    let linear = |layer, bias| LayerStep::Linear {
         layer,
         step: STEP,
         bias,
     };
-    let stages = [
+    let steps = [
         linear(first, &biases[0]),
-        Stage::Square,
+        LayerStep::Square,
         linear(second, &biases[1]),
     ];
     let products = (2 * first.products() + 3 * second.products()) * parameters.ring_degree();
@@ -113,7 +113,7 @@ fn run(bencher: Bencher, kernel: Kernel, first: &Layer, second: &Layer) {
     let pool = one_thread.build().unwrap();
     bencher
         .counter(ItemsCount::new(products))
-        .bench(|| pool.install(|| evaluator.run_with(kernel, &stages, &inputs).unwrap()));
+        .bench(|| pool.install(|| evaluator.run_with(kernel, &steps, &inputs).unwrap()));
 }
 
 #[divan::bench(args = Kernel::available(), sample_count = 10)]

@@ -1,6 +1,8 @@
 //! What each operation of the scheme takes, at the parameters of a network of depth three.
 
-use cryptodl_ckks::{Ciphertext, Evaluator, Literal, Parameters, SecretKey, SeededCiphertext};
+use cryptodl_ckks::{
+    Ciphertext, Evaluator, Parameters, ParametersLiteral, SecretKey, SeededCiphertext,
+};
 use divan::{Bencher, black_box};
 
 fn main() {
@@ -17,7 +19,7 @@ const PRIMES: [u32; 4] = [40; 4];
 const SCALE: f64 = (1u64 << 27) as f64;
 
 fn setup(special: &[u32]) -> Setup {
-    let parameters = Parameters::new(&Literal {
+    let parameters = Parameters::new(&ParametersLiteral {
         ring_degree: 8192,
         prime_bits: PRIMES.to_vec(),
         special_bits: special.to_vec(),

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use cryptodl_ckks::{
-    Bundle, Evaluator, Literal, Parameters, SecretKey, SeededCiphertext, Stage,
+    Bundle, Evaluator, LayerStep, Parameters, ParametersLiteral, SecretKey, SeededCiphertext,
     columns::{Kernel, Layer, Matrix, Tile},
 };
 
@@ -36,7 +36,7 @@ fn main() -> Result<(), cryptodl_ckks::Error> {
 }
 
 fn layer() -> Result<(), cryptodl_ckks::Error> {
-    let parameters = Parameters::new(&Literal {
+    let parameters = Parameters::new(&ParametersLiteral {
         ring_degree: 8192,
         prime_bits: vec![40; 3],
         special_bits: vec![40],
@@ -57,7 +57,7 @@ fn layer() -> Result<(), cryptodl_ckks::Error> {
         outputs: (0..OUTPUTS as u32).collect(),
     };
     let dense = Layer::new(INPUTS, OUTPUTS, &[matrix], &[tile])?;
-    let linear = Stage::Linear {
+    let linear = LayerStep::Linear {
         layer: &dense,
         step: 1.0,
         bias: &[0.0; OUTPUTS],
@@ -74,7 +74,7 @@ fn layer() -> Result<(), cryptodl_ckks::Error> {
     let bundle = Bundle::new(&sent)?;
     // whole layers before single stages, so that both find memory warm
     let whole = || -> Result<Bundle, _> {
-        let blocks = evaluator.run(&[linear, Stage::Square], &bundle)?;
+        let blocks = evaluator.run(&[linear, LayerStep::Square], &bundle)?;
         Ok(evaluator.collect(&blocks, true)?.bundle)
     };
     whole()?;
@@ -83,7 +83,7 @@ fn layer() -> Result<(), cryptodl_ckks::Error> {
         let blocks = evaluator.run(&[linear], &bundle)?;
         Ok(evaluator.collect(&blocks, false)?.bundle)
     })?;
-    let squares = timed("square", || evaluator.run(&[Stage::Square], &sums))?;
+    let squares = timed("square", || evaluator.run(&[LayerStep::Square], &sums))?;
     let results = timed("relinearise and rescale", || {
         evaluator.collect(&squares, true)
     })?;

@@ -3,40 +3,46 @@
 use rayon::prelude::*;
 
 use crate::{
-    Error, Parameters,
     columns::BLOCK,
+    error::Error,
+    parameters::Parameters,
     pool::Buffer,
     sample::{Expansion, Seed},
 };
 
-/// An encryption of N real slots: parts `c_0, c_1` or `c_0, c_1, c_2`, such that
+/// An encryption of N real slots: components `c_0, c_1` or `c_0, c_1, c_2`, such that
 /// `c_0 + c_1 s + c_2 s²` is the encoded message plus noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ciphertext {
     pub(crate) parameters: Parameters,
-    pub(crate) parts: usize,
+    pub(crate) components: usize,
     pub(crate) primes: usize,
     pub(crate) scale: f64,
-    /// Values of the parts, `[part][prime][N]`.
+    /// Values of the components, `[component][prime][N]`.
     pub(crate) data: Buffer,
 }
 
 impl Ciphertext {
     /// A ciphertext of any content, to be filled.
-    pub(crate) fn empty(parameters: &Parameters, parts: usize, primes: usize, scale: f64) -> Self {
-        let rows = parts * primes * parameters.ring_degree() / BLOCK;
+    pub(crate) fn empty(
+        parameters: &Parameters,
+        components: usize,
+        primes: usize,
+        scale: f64,
+    ) -> Self {
+        let rows = components * primes * parameters.ring_degree() / BLOCK;
         Self {
             parameters: parameters.clone(),
-            parts,
+            components,
             primes,
             scale,
             data: parameters.pool().take(rows),
         }
     }
 
-    /// Number of parts: two, or three after a product that was not relinearised.
-    pub fn parts(&self) -> usize {
-        self.parts
+    /// Number of components: two, or three after a product that was not relinearised.
+    pub fn components(&self) -> usize {
+        self.components
     }
 
     /// Ciphertext primes left.
@@ -65,17 +71,17 @@ impl Ciphertext {
         size_of_val(&*self.data)
     }
 
-    /// The values of one part modulo one prime.
-    pub fn row(&self, part: usize, prime: usize) -> &[u64] {
+    /// The values of one component modulo one prime.
+    pub fn row(&self, component: usize, prime: usize) -> &[u64] {
         assert!(prime < self.primes, "there is no prime {prime} here");
         let n = self.parameters.ring_degree();
-        let at = (part * self.primes + prime) * n;
+        let at = (component * self.primes + prime) * n;
         &self.data.as_flattened()[at..at + n]
     }
 
-    pub(crate) fn row_mut(&mut self, part: usize, prime: usize) -> &mut [u64] {
+    pub(crate) fn row_mut(&mut self, component: usize, prime: usize) -> &mut [u64] {
         let n = self.parameters.ring_degree();
-        let at = (part * self.primes + prime) * n;
+        let at = (component * self.primes + prime) * n;
         &mut self.data.as_flattened_mut()[at..at + n]
     }
 
@@ -90,12 +96,12 @@ impl Ciphertext {
                 self.primes
             )));
         }
-        let mut fewer = Self::empty(&self.parameters, self.parts, primes, self.scale);
-        for part in 0..self.parts {
+        let mut fewer = Self::empty(&self.parameters, self.components, primes, self.scale);
+        for component in 0..self.components {
             for prime in 0..primes {
                 fewer
-                    .row_mut(part, prime)
-                    .copy_from_slice(self.row(part, prime));
+                    .row_mut(component, prime)
+                    .copy_from_slice(self.row(component, prime));
             }
         }
         Ok(fewer)
@@ -107,10 +113,10 @@ impl Ciphertext {
 pub struct Bundle {
     pub(crate) parameters: Parameters,
     pub(crate) count: usize,
-    pub(crate) parts: usize,
+    pub(crate) components: usize,
     pub(crate) primes: usize,
     pub(crate) scale: f64,
-    /// `[ciphertext][part][prime][N]`.
+    /// `[ciphertext][component][prime][N]`.
     pub(crate) rows: Buffer,
 }
 
@@ -119,15 +125,15 @@ impl Bundle {
     pub(crate) fn empty(
         parameters: &Parameters,
         count: usize,
-        parts: usize,
+        components: usize,
         primes: usize,
         scale: f64,
     ) -> Self {
-        let rows = count * parts * primes * parameters.ring_degree() / BLOCK;
+        let rows = count * components * primes * parameters.ring_degree() / BLOCK;
         Self {
             parameters: parameters.clone(),
             count,
-            parts,
+            components,
             primes,
             scale,
             rows: parameters.pool().take(rows),
@@ -137,7 +143,7 @@ impl Bundle {
     /// Puts ciphertexts together.
     ///
     /// # Errors
-    /// When there are none, or they differ in parts, primes, scale or parameters.
+    /// When there are none, or they differ in components, primes, scale or parameters.
     pub fn new(all: &[Ciphertext]) -> Result<Self, Error> {
         let Some(first) = all.first() else {
             return Err(Error::Mismatch(
@@ -146,20 +152,20 @@ impl Bundle {
         };
         let same = |c: &Ciphertext| {
             c.parameters == first.parameters
-                && (c.parts, c.primes) == (first.parts, first.primes)
+                && (c.components, c.primes) == (first.components, first.primes)
                 // exact, since equal scales come from equal operations
                 && c.scale.to_bits() == first.scale.to_bits()
         };
         if !all.iter().all(same) {
             return Err(Error::Mismatch(
-                "the ciphertexts of a bundle have equally many parts and primes, and one scale"
+                "the ciphertexts of a bundle have equally many components and primes, and one scale"
                     .into(),
             ));
         }
         let mut bundle = Self::empty(
             &first.parameters,
             all.len(),
-            first.parts,
+            first.components,
             first.primes,
             first.scale,
         );
@@ -180,9 +186,9 @@ impl Bundle {
         self.count == 0
     }
 
-    /// Number of parts of each.
-    pub fn parts(&self) -> usize {
-        self.parts
+    /// Number of components of each.
+    pub fn components(&self) -> usize {
+        self.components
     }
 
     /// Ciphertext primes left.
@@ -190,9 +196,32 @@ impl Bundle {
         self.primes
     }
 
+    /// What the slots were multiplied by to make them integers.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// Reads the same ciphertexts at another scale: the slots change by the inverse factor.
+    ///
+    /// # Panics
+    /// When the scale is not above zero, or infinite.
+    #[must_use]
+    pub fn with_scale(mut self, scale: f64) -> Self {
+        assert!(scale.is_normal() && scale > 0.0, "a scale of {scale}");
+        self.scale = scale;
+        self
+    }
+
+    /// The values of one component of a ciphertext modulo one prime.
+    pub(crate) fn row(&self, index: usize, component: usize, prime: usize) -> &[u64] {
+        let n = self.parameters.ring_degree();
+        let at = ((index * self.components + component) * self.primes + prime) * n;
+        &self.rows.as_flattened()[at..at + n]
+    }
+
     /// A copy of ciphertext `index`.
     pub fn get(&self, index: usize) -> Ciphertext {
-        let mut one = Ciphertext::empty(&self.parameters, self.parts, self.primes, self.scale);
+        let mut one = Ciphertext::empty(&self.parameters, self.components, self.primes, self.scale);
         let rows = one.data.len();
         one.data
             .copy_from_slice(&self.rows[index * rows..(index + 1) * rows]);
@@ -213,7 +242,7 @@ impl Bundle {
     }
 }
 
-/// A fresh ciphertext whose random part is kept as the seed that it grows from: half the bytes.
+/// A fresh ciphertext whose random component is kept as the seed that it grows from: half the bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeededCiphertext {
     pub(crate) parameters: Parameters,
@@ -242,7 +271,7 @@ impl SeededCiphertext {
     }
 }
 
-/// The random part modulo one prime.
+/// The random component modulo one prime.
 pub(crate) fn random_row(
     parameters: &Parameters,
     expansion: &Expansion,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex64};
 
-use crate::Error;
+use crate::error::Error;
 
 /// The embedding of one ring degree.
 pub(crate) struct Embedding {

@@ -2,21 +2,23 @@
 
 use thiserror::Error;
 
+use crate::limits;
+
 /// Errors of this crate.
 #[derive(Debug, Error, PartialEq)]
 pub enum Error {
     /// The ring degree is not supported.
     #[error(
         "ring degree {0} is not supported: use a power of two from {min} to {max}",
-        min = crate::MIN_RING_DEGREE,
-        max = crate::MAX_RING_DEGREE
+        min = limits::MIN_RING_DEGREE,
+        max = limits::MAX_RING_DEGREE
     )]
     RingDegree(usize),
     /// A prime size is not supported, or too few primes were asked for.
     #[error(
         "{0:?} are not usable prime sizes: give at least one, each from {min} to {max} bits",
-        min = crate::MIN_PRIME_BITS,
-        max = crate::MAX_PRIME_BITS
+        min = limits::MIN_PRIME_BITS,
+        max = limits::MAX_PRIME_BITS
     )]
     PrimeBits(Vec<u32>),
     /// There are not enough primes of a size.
@@ -76,12 +78,4 @@ pub enum Error {
     /// A layer whose description contradicts itself.
     #[error("the layer is malformed: {0}")]
     Layer(String),
-    /// Bytes that are not what they should be.
-    #[error("cannot read {what}: {reason}")]
-    Bytes {
-        /// What was to be read.
-        what: &'static str,
-        /// Why it cannot be.
-        reason: String,
-    },
 }

@@ -3,8 +3,11 @@
 use rayon::prelude::*;
 
 use crate::{
-    Bundle, Ciphertext, Error, Parameters, RelinearisationKey,
-    switch::{Rows, Spent, Switch, Work},
+    ciphertext::{Bundle, Ciphertext},
+    error::Error,
+    keys::RelinearisationKey,
+    parameters::Parameters,
+    switch::{Residues, Spent, Switch, Work},
     vector,
 };
 
@@ -61,12 +64,20 @@ impl Evaluator {
                 b.scale.log2()
             )));
         }
-        let (long, short) = if a.parts >= b.parts { (a, b) } else { (b, a) };
+        let (long, short) = if a.components >= b.components {
+            (a, b)
+        } else {
+            (b, a)
+        };
         let mut sum = long.drop_to(a.primes.min(b.primes))?;
-        for part in 0..short.parts {
+        for component in 0..short.components {
             for prime in 0..sum.primes {
                 let m = self.parameters.modulus(prime);
-                vector::add(m, sum.row_mut(part, prime), short.row(part, prime));
+                vector::add(
+                    m,
+                    sum.row_mut(component, prime),
+                    short.row(component, prime),
+                );
             }
         }
         Ok(sum)
@@ -105,24 +116,24 @@ impl Evaluator {
         check_number(number * number_scale)?;
         let mut product = a.clone();
         product.scale *= number_scale;
-        for part in 0..product.parts {
+        for component in 0..product.components {
             for prime in 0..product.primes {
                 let m = *self.parameters.modulus(prime);
                 let factor = m.of_real(number * number_scale);
-                vector::scale(&m, product.row_mut(part, prime), factor);
+                vector::scale(&m, product.row_mut(component, prime), factor);
             }
         }
         Ok(product)
     }
 
-    /// The product, of three parts. Different numbers of primes meet at the smaller.
+    /// The product, of three components. Different numbers of primes meet at the smaller.
     ///
     /// # Errors
     /// When an operand belongs to other parameters or was not relinearised.
     pub fn multiply(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, Error> {
         for c in [a, b] {
             self.check(c)?;
-            if c.parts != 2 {
+            if c.components != 2 {
                 return Err(Error::Mismatch(
                     "relinearise before multiplying again".into(),
                 ));
@@ -132,12 +143,12 @@ impl Evaluator {
         let mut product = Ciphertext::empty(&self.parameters, 3, primes, a.scale * b.scale);
         for prime in 0..primes {
             let m = self.parameters.modulus(prime);
-            for part in 0..3 {
-                let pairs: Vec<(&[u64], &[u64])> = (0..=part.min(1))
-                    .filter(|i| part - i < 2)
-                    .map(|i| (a.row(i, prime), b.row(part - i, prime)))
+            for component in 0..3 {
+                let pairs: Vec<(&[u64], &[u64])> = (0..=component.min(1))
+                    .filter(|i| component - i < 2)
+                    .map(|i| (a.row(i, prime), b.row(component - i, prime)))
                     .collect();
-                let row = product.row_mut(part, prime);
+                let row = product.row_mut(component, prime);
                 row.fill(0);
                 vector::dot(m, &pairs, row);
             }
@@ -145,7 +156,7 @@ impl Evaluator {
         Ok(product)
     }
 
-    /// Three parts to two.
+    /// Three components to two.
     ///
     /// # Errors
     /// Without a key.
@@ -153,10 +164,10 @@ impl Evaluator {
         self.switch_one(a, false)
     }
 
-    /// Divides by the last prime; three parts become two on the way.
+    /// Divides by the last prime; three components become two on the way.
     ///
     /// # Errors
-    /// When there is no prime left, or three parts and no key.
+    /// When there is no prime left, or three components and no key.
     pub fn rescale(&self, a: &Ciphertext) -> Result<Ciphertext, Error> {
         self.switch_one(a, true)
     }
@@ -169,15 +180,15 @@ impl Evaluator {
         let Some(first) = all.first() else {
             return Ok(Vec::new());
         };
-        let same = |c: &Ciphertext| c.parts == first.parts && c.primes == first.primes;
+        let same = |c: &Ciphertext| c.components == first.components && c.primes == first.primes;
         if !all.iter().all(same) {
             return Err(Error::Mismatch("ciphertexts of different shapes".into()));
         }
         for c in all {
             self.check(c)?;
         }
-        let rows: Vec<&dyn Rows> = all.iter().map(|c| c as &dyn Rows).collect();
-        let (bundle, _) = self.switch(&rows, first.parts, first.primes, first.scale, true)?;
+        let rows: Vec<&dyn Residues> = all.iter().map(|c| c as &dyn Residues).collect();
+        let (bundle, _) = self.switch(&rows, first.components, first.primes, first.scale, true)?;
         let results = all.iter().enumerate().map(|(index, c)| {
             let result = bundle.get(index);
             let scale = result.scale * (c.scale / first.scale);
@@ -189,8 +200,8 @@ impl Evaluator {
     /// Relinearises and rescales ciphertexts that may lie in pieces.
     pub(crate) fn switch(
         &self,
-        rows: &[&dyn Rows],
-        parts: usize,
+        rows: &[&dyn Residues],
+        components: usize,
         primes: usize,
         scale: f64,
         rescale: bool,
@@ -200,7 +211,7 @@ impl Evaluator {
         }
         let switch = Switch {
             parameters: &self.parameters,
-            key: self.key_for(parts)?,
+            key: self.key_for(components)?,
             primes,
             scale,
             rescale,
@@ -226,21 +237,43 @@ impl Evaluator {
         Ok((bundle, spent))
     }
 
+    /// Puts ciphertexts that may lie in pieces together, as they are.
+    pub(crate) fn gather(
+        &self,
+        rows: &[&dyn Residues],
+        components: usize,
+        primes: usize,
+        scale: f64,
+    ) -> Bundle {
+        let n = self.parameters.ring_degree();
+        let mut bundle = Bundle::empty(&self.parameters, rows.len(), components, primes, scale);
+        let words = bundle.rows.as_flattened_mut();
+        words
+            .par_chunks_mut(components * primes * n)
+            .zip(rows)
+            .for_each(|(words, one)| {
+                for (row, to) in words.chunks_mut(n).enumerate() {
+                    one.read(row / primes, row % primes, to);
+                }
+            });
+        bundle
+    }
+
     fn switch_one(&self, a: &Ciphertext, rescale: bool) -> Result<Ciphertext, Error> {
         self.check(a)?;
-        if a.parts == 2 && !rescale {
+        if a.components == 2 && !rescale {
             return Ok(a.clone());
         }
-        let (result, _) = self.switch(&[a], a.parts, a.primes, a.scale, rescale)?;
+        let (result, _) = self.switch(&[a], a.components, a.primes, a.scale, rescale)?;
         Ok(result.get(0))
     }
 
-    fn key_for(&self, parts: usize) -> Result<Option<&RelinearisationKey>, Error> {
-        match (parts, &self.key) {
+    fn key_for(&self, components: usize) -> Result<Option<&RelinearisationKey>, Error> {
+        match (components, &self.key) {
             (2, _) => Ok(None),
             (_, Some(key)) => Ok(Some(key)),
             _ => Err(Error::Mismatch(
-                "three parts need a relinearisation key, and the evaluator has none".into(),
+                "three components need a relinearisation key, and the evaluator has none".into(),
             )),
         }
     }

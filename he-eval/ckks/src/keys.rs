@@ -3,9 +3,10 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
-    Ciphertext, Error, Parameters, SeededCiphertext,
-    ciphertext::random_row,
+    ciphertext::{Ciphertext, SeededCiphertext, random_row},
+    error::Error,
     modulus::Modulus,
+    parameters::Parameters,
     sample::{Expansion, Seed, Stream, random_seed},
     vector,
 };
@@ -24,7 +25,7 @@ pub struct SecretKey {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublicKey(pub(crate) Ciphertext);
 
-/// Lets the evaluator turn three parts into two: for each ciphertext prime q_i an encryption of
+/// Lets the evaluator turn three components into two: for each ciphertext prime q_i an encryption of
 /// `P · s²` in the component of q_i and of zero in the others (P the product of the special primes).
 #[derive(Clone, PartialEq)]
 pub struct RelinearisationKey {
@@ -117,7 +118,7 @@ impl SecretKey {
         })
     }
 
-    /// The slots of a ciphertext of two or three parts.
+    /// The slots of a ciphertext of two or three components.
     ///
     /// # Errors
     /// When the ciphertext belongs to other parameters.
@@ -190,9 +191,9 @@ impl SecretKey {
         for (prime, row) in residues.chunks_mut(n).enumerate() {
             let ring = &self.parameters.rings()[prime];
             // Horner in s
-            values.copy_from_slice(c.row(c.parts - 1, prime));
-            for part in (0..c.parts - 1).rev() {
-                sum.copy_from_slice(c.row(part, prime));
+            values.copy_from_slice(c.row(c.components - 1, prime));
+            for component in (0..c.components - 1).rev() {
+                sum.copy_from_slice(c.row(component, prime));
                 vector::dot(&ring.modulus, &[(&values, self.row(prime))], &mut sum);
                 values.copy_from_slice(&sum);
             }
@@ -305,14 +306,14 @@ impl PublicKey {
             .copy_from_slice(&transform(parameters, primes, &message));
         result.data.as_flattened_mut()[primes * n..]
             .copy_from_slice(&transform(parameters, primes, &second));
-        for part in 0..2 {
+        for component in 0..2 {
             for prime in 0..primes {
                 let v = &factor[prime * n..(prime + 1) * n];
-                let terms = [(v, self.0.row(part, prime))];
+                let terms = [(v, self.0.row(component, prime))];
                 vector::dot(
                     parameters.modulus(prime),
                     &terms,
-                    result.row_mut(part, prime),
+                    result.row_mut(component, prime),
                 );
             }
         }

@@ -11,12 +11,12 @@
 //!
 //! ```
 //! use cryptodl_ckks::{
-//!     Evaluator, Literal, Parameters, SecretKey, SeededBatch, Stage,
+//!     Evaluator, ParametersLiteral, Parameters, SecretKey, SeededBatch, LayerStep,
 //!     columns::{Layer, Matrix, Tile},
 //! };
 //!
 //! # fn main() -> Result<(), cryptodl_ckks::Error> {
-//! let parameters = Parameters::new(&Literal {
+//! let parameters = Parameters::new(&ParametersLiteral {
 //!     ring_degree: 4096, // as many slots
 //!     prime_bits: vec![49, 49],
 //!     special_bits: vec![],
@@ -28,12 +28,12 @@
 //! let matrix = Matrix { rows: 1, columns: 2, data: vec![2, -1] };
 //! let tile = Tile { matrix: 0, inputs: vec![0, 1], outputs: vec![0] };
 //! let layer = Layer::new(2, 1, &[matrix], &[tile])?;
-//! let stages = [Stage::Linear { layer: &layer, step: 1.0, bias: &[0.5] }, Stage::Square];
+//! let steps = [LayerStep::Linear { layer: &layer, step: 1.0, bias: &[0.5] }, LayerStep::Square];
 //!
 //! let scale = 40f64.exp2();
 //! let x = secret.encrypt(&[0.25; 4096], scale, 2)?;
 //! let y = secret.encrypt(&[-1.0; 4096], scale, 2)?;
-//! let blocks = evaluator.run(&stages, &SeededBatch::new(&[x, y])?)?;
+//! let blocks = evaluator.run(&steps, &SeededBatch::new(&[x, y])?)?;
 //! let results = evaluator.collect(&blocks, true)?.bundle;
 //! let slots = secret.decrypt(&results.get(0))?;
 //! assert!((slots[17] - 4.0).abs() < 1e-4);
@@ -43,7 +43,7 @@
 //!
 //! | module or type | what it is |
 //! |---|---|
-//! | [`Literal`], [`Parameters`] | unchecked and checked parameters; below 128 bits they are refused, unless made by [`Parameters::toy`] |
+//! | [`ParametersLiteral`], [`Parameters`] | unchecked and checked parameters; below 128 bits they are refused, unless made by [`Parameters::toy`] |
 //! | [`security`] | the published table |
 //! | [`SecretKey`], [`PublicKey`], [`RelinearisationKey`] | keys; encryption and decryption |
 //! | [`SeededCiphertext`], [`SeededBatch`] | what a client with the secret key sends: half the bytes |
@@ -52,8 +52,8 @@
 //! | [`columns`] | plaintext-weight layers on residue columns, and the kernels |
 //! | [`noise`] | the noise that each operation adds |
 //!
-//! Every key and ciphertext has `to_bytes` and `from_bytes`. Bytes carry the fingerprint of their
-//! parameters; whatever is wrong with them is an error, and lengths are checked before memory is set aside.
+//! Every key and ciphertext is written and read by the trait [`Wire`](cryptodl_wire::Wire). Bytes carry the fingerprint of
+//! their parameters; whatever is wrong with them is an error, and lengths are checked before memory is set aside.
 //!
 //! # The scheme
 //!
@@ -100,27 +100,30 @@ pub mod columns;
 pub mod noise;
 pub mod security;
 
-mod bytes;
 mod ciphertext;
 mod encoding;
 mod error;
 mod evaluator;
+mod join;
 mod keys;
 mod layers;
+mod limits;
 mod modulus;
 mod parameters;
 mod pool;
 mod ring;
 mod sample;
 mod switch;
+mod twist;
 mod vector;
+mod wire;
 
 pub use ciphertext::{Bundle, Ciphertext, SeededBatch, SeededCiphertext};
 pub use error::Error;
 pub use evaluator::Evaluator;
+pub use join::Term;
 pub use keys::{PublicKey, RelinearisationKey, SecretKey};
-pub use layers::{Blocks, Collected, Inputs, Stage};
-pub use parameters::{
-    Literal, MAX_PRIME_BITS, MAX_RING_DEGREE, MIN_PRIME_BITS, MIN_RING_DEGREE, Parameters,
-};
+pub use layers::{Blocks, Collected, Inputs, LayerStep, Piece};
+pub use limits::{MAX_PRIME_BITS, MAX_RING_DEGREE, MIN_PRIME_BITS, MIN_RING_DEGREE};
+pub use parameters::{Parameters, ParametersLiteral};
 pub use sample::NOISE_DEVIATION;

@@ -6,7 +6,10 @@
 //! Curtis, Hales, Murphy, Ogilvie & Player, On the precision loss in approximate homomorphic
 //! encryption, SAC 2023).
 
-use crate::{Literal, NOISE_DEVIATION, Parameters};
+use crate::{
+    parameters::{Parameters, ParametersLiteral},
+    sample::NOISE_DEVIATION,
+};
 
 /// All that noise depends on.
 #[derive(Clone, Debug)]
@@ -33,8 +36,8 @@ impl From<&Parameters> for Sizes {
 }
 
 /// Before the primes are known: they lie just below the powers of two.
-impl From<&Literal> for Sizes {
-    fn from(literal: &Literal) -> Self {
+impl From<&ParametersLiteral> for Sizes {
+    fn from(literal: &ParametersLiteral) -> Self {
         let powers = |bits: &[u32]| bits.iter().map(|&b| f64::from(b).exp2()).collect();
         Self {
             ring_degree: literal.ring_degree,
@@ -71,7 +74,7 @@ pub fn fresh_public(sizes: &Sizes) -> f64 {
     (error(n) * (1.0 + 2.0 * secret_variance(n)).sqrt()).hypot(rounding(n))
 }
 
-/// Noise that rescaling from `primes` primes adds to its result of two parts, relinearised in the
+/// Noise that rescaling from `primes` primes adds to its result of two components, relinearised in the
 /// same step or not.
 pub fn rescale(sizes: &Sizes, primes: usize, relinearise: bool) -> f64 {
     let n = sizes.ring_degree as f64;

@@ -2,40 +2,32 @@
 
 use std::sync::{Arc, OnceLock};
 
-use sha2::{Digest, Sha256};
+use cryptodl_wire::Fingerprint;
 
 use crate::{
-    Error,
     columns::BLOCK,
     encoding::Embedding,
+    error::Error,
+    limits::{MAX_PRIME_BITS, MAX_RING_DEGREE, MIN_PRIME_BITS, MIN_RING_DEGREE},
     modulus::{Modulus, primes},
     pool::Pool,
     ring::Ring,
     security,
 };
 
-/// Smallest ring degree; only toy parameters are this small.
-pub const MIN_RING_DEGREE: usize = 32;
-/// Largest ring degree of the security table.
-pub const MAX_RING_DEGREE: usize = 32768;
-/// Smallest prime, in bits.
-pub const MIN_PRIME_BITS: u32 = 20;
-/// Largest prime, in bits: sums of five residues must fit in the 52 bits of the multiplier.
-pub const MAX_PRIME_BITS: u32 = 49;
-
 /// What defines a parameter set, unchecked.
 ///
 /// ```
-/// use cryptodl_ckks::{Literal, Parameters};
+/// use cryptodl_ckks::{ParametersLiteral, Parameters};
 ///
-/// let literal = Literal { ring_degree: 8192, prime_bits: vec![40, 40, 48], special_bits: vec![48] };
+/// let literal = ParametersLiteral { ring_degree: 8192, prime_bits: vec![40, 40, 48], special_bits: vec![48] };
 /// let parameters = Parameters::new(&literal)?;
 /// assert_eq!(parameters.slots(), 8192);
 /// assert_eq!(parameters.security_bits(), 128);
 /// # Ok::<(), cryptodl_ckks::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Literal {
+pub struct ParametersLiteral {
     /// N, the number of slots.
     pub ring_degree: usize,
     /// Bits of the ciphertext primes. The last is the first that rescaling drops.
@@ -51,13 +43,13 @@ pub struct Literal {
 pub struct Parameters(Arc<Inner>);
 
 struct Inner {
-    literal: Literal,
+    literal: ParametersLiteral,
     rings: Vec<Ring>,
     embedding: OnceLock<Embedding>,
     pool: Arc<Pool>,
     special: usize,
     log2_qp: f64,
-    fingerprint: [u8; 16],
+    fingerprint: Fingerprint,
 }
 
 impl Parameters {
@@ -65,7 +57,7 @@ impl Parameters {
     ///
     /// # Errors
     /// When a size is out of range, primes run out, or the parameters are not secure.
-    pub fn new(literal: &Literal) -> Result<Self, Error> {
+    pub fn new(literal: &ParametersLiteral) -> Result<Self, Error> {
         let parameters = Self::toy(literal)?;
         let limit = security::modulus_limit(literal.ring_degree).unwrap_or(0);
         if parameters.log2_qp() > f64::from(limit) {
@@ -82,7 +74,7 @@ impl Parameters {
     ///
     /// # Errors
     /// When a size is out of range or primes run out.
-    pub fn toy(literal: &Literal) -> Result<Self, Error> {
+    pub fn toy(literal: &ParametersLiteral) -> Result<Self, Error> {
         let n = literal.ring_degree;
         if !n.is_power_of_two() || !(MIN_RING_DEGREE..=MAX_RING_DEGREE).contains(&n) {
             return Err(Error::RingDegree(n));
@@ -104,14 +96,9 @@ impl Parameters {
             })?;
             found.extend(next);
         }
-        let mut hash = Sha256::new();
-        hash.update((n as u64).to_le_bytes());
-        hash.update((literal.special_bits.len() as u64).to_le_bytes());
-        for prime in &found {
-            hash.update(prime.to_le_bytes());
-        }
-        let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(&hash.finalize()[..16]);
+        let sizes = [n as u64, literal.special_bits.len() as u64];
+        let numbers = sizes.iter().chain(&found);
+        let description: Vec<u8> = numbers.flat_map(|x| x.to_le_bytes()).collect();
         Ok(Self(Arc::new(Inner {
             rings: found.iter().map(|&q| Ring::new(n, q)).collect(),
             embedding: OnceLock::new(),
@@ -119,12 +106,12 @@ impl Parameters {
             special: literal.special_bits.len(),
             log2_qp: found.iter().map(|&q| (q as f64).log2()).sum(),
             literal: literal.clone(),
-            fingerprint,
+            fingerprint: Fingerprint::of(&description),
         })))
     }
 
     /// The literal they were made from.
-    pub fn literal(&self) -> &Literal {
+    pub fn literal(&self) -> &ParametersLiteral {
         &self.0.literal
     }
 
@@ -160,7 +147,7 @@ impl Parameters {
     }
 
     /// What keys and ciphertexts of these parameters carry, so that others are refused.
-    pub fn fingerprint(&self) -> [u8; 16] {
+    pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint
     }
 
@@ -176,7 +163,7 @@ impl Parameters {
         &self.0.pool
     }
 
-    /// Sets memory aside for `count` bundles of ciphertexts, or results that lie block by block, of `rows` parts
+    /// Sets memory aside for `count` bundles of ciphertexts, or results that lie block by block, of `rows` components
     /// modulo one prime each, so that the first batch is as fast as the later ones. All memory is kept until the
     /// last clone of the parameters is dropped.
     pub fn reserve(&self, rows: usize, count: usize) {
@@ -216,8 +203,8 @@ impl std::fmt::Debug for Parameters {
 mod tests {
     use super::*;
 
-    fn literal(ring_degree: usize, prime_bits: &[u32]) -> Literal {
-        Literal {
+    fn literal(ring_degree: usize, prime_bits: &[u32]) -> ParametersLiteral {
+        ParametersLiteral {
             ring_degree,
             prime_bits: prime_bits.to_vec(),
             special_bits: vec![],
@@ -229,7 +216,7 @@ mod tests {
         assert!(Parameters::new(&literal(4096, &[36, 36, 36])).is_ok());
         let refused = Parameters::new(&literal(4096, &[36, 37, 37]));
         assert!(matches!(refused, Err(Error::Insecure { limit: 109, .. })));
-        let special = Literal {
+        let special = ParametersLiteral {
             special_bits: vec![36],
             ..literal(4096, &[37, 37])
         };

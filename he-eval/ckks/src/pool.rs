@@ -37,16 +37,20 @@ const LARGE: usize = 4 << 20;
 
 impl Memory {
     fn new(rows: usize) -> Self {
+        Self::pages(rows).unwrap_or_else(|| Self::Vector(vec![[0; BLOCK]; rows]))
+    }
+
+    /// Pages, if there is enough to fill them and the system has some left.
+    fn pages(rows: usize) -> Option<Self> {
         let bytes = rows * size_of::<Row>();
-        if bytes >= LARGE
-            && let Ok(pages) = MmapMut::map_anon(bytes)
-        {
-            // advice only: without it everything works, a little slower
-            #[cfg(target_os = "linux")]
-            let _ = pages.advise(memmap2::Advice::HugePage);
-            return Self::Pages(pages);
+        if bytes < LARGE {
+            return None;
         }
-        Self::Vector(vec![[0; BLOCK]; rows])
+        let pages = MmapMut::map_anon(bytes).ok()?;
+        // advice only: without it everything works, a little slower
+        #[cfg(target_os = "linux")]
+        let _ = pages.advise(memmap2::Advice::HugePage);
+        Some(Self::Pages(pages))
     }
 }
 
@@ -80,13 +84,15 @@ impl Pool {
 }
 
 impl Buffer {
-    /// Words that are given back to the system when they are dropped: for lengths that a stranger chose, since
-    /// a pool keeps what it has seen.
-    pub fn single(rows: usize) -> Self {
-        Self {
-            memory: Memory::new(rows),
-            pool: None,
-        }
+    /// Zeros that are given back to the system when they are dropped: for lengths that a stranger chose, since
+    /// a pool keeps what it has seen. Nothing if the system has no pages left.
+    pub fn single(rows: usize) -> Option<Self> {
+        let memory = if rows * size_of::<Row>() < LARGE {
+            Memory::new(rows)
+        } else {
+            Memory::pages(rows)?
+        };
+        Some(Self { memory, pool: None })
     }
 }
 
@@ -113,7 +119,10 @@ impl Clone for Buffer {
     fn clone(&self) -> Self {
         let mut copy = match &self.pool {
             Some(pool) => pool.take(self.len()),
-            None => Self::single(self.len()),
+            None => Self {
+                memory: Memory::new(self.len()),
+                pool: None,
+            },
         };
         copy.copy_from_slice(self);
         copy
@@ -155,7 +164,7 @@ mod tests {
         let again = pool.take(3);
         assert_eq!(again.as_ptr(), address);
         assert_ne!(pool.take(3).as_ptr(), address);
-        drop(Buffer::single(3).clone());
+        drop(Buffer::single(3).unwrap().clone());
         assert_eq!(pool.0.lock().unwrap()[&3].len(), 1, "only its own");
         pool.reserve(3, 4);
         let kept = pool.0.lock().unwrap()[&3].len();
@@ -163,5 +172,10 @@ mod tests {
         let mut large = pool.take(1 << 15);
         large[(1 << 15) - 1][31] = 7;
         assert_eq!(large.iter().flatten().sum::<u64>(), 7);
+    }
+
+    #[test]
+    fn memory_that_nobody_has_is_refused() {
+        assert!(Buffer::single(usize::MAX / size_of::<Row>()).is_none());
     }
 }

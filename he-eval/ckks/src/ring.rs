@@ -20,87 +20,28 @@
 //! # References
 //! - Kim & Song (2018), Approximate homomorphic encryption over the conjugate-invariant ring, ICISC.
 
-use tfhe_ntt::prime64::Plan;
+use tfhe_ntt::prime64;
 
 use crate::{
-    modulus::{Factor, Modulus},
+    modulus::Modulus,
+    twist::{Source, Twist},
     vector,
 };
 
 /// The ring modulo one prime.
 pub(crate) struct Ring {
     pub modulus: Modulus,
-    plan: Plan,
+    transform: prime64::Plan,
     /// The powers of ζ by which coefficients are multiplied on their way in and out.
     pub forward: Twist,
     pub backward: Twist,
-}
-
-/// Factors of one direction: for the pair (j, N - j) at index j, and for the two that are alone.
-pub(crate) struct Twist {
-    /// I.
-    pub unit: Factor,
-    /// Factor of coefficient j, `0 < j < N/2`.
-    pub low: Factors,
-    /// Factor of coefficient N - j.
-    pub high: Factors,
-    /// Factor of coefficient 0.
-    pub first: Factor,
-    /// Factor of coefficient N/2.
-    pub middle: Factor,
-}
-
-/// Many [`Factor`]s, laid out for vector loads.
-#[derive(Default)]
-pub(crate) struct Factors {
-    pub values: Vec<u64>,
-    pub quotients: Vec<u64>,
-}
-
-impl Factors {
-    fn push(&mut self, factor: Factor) {
-        self.values.push(factor.value);
-        self.quotients.push(factor.quotient);
-    }
-
-    #[inline(always)]
-    pub fn get(&self, index: usize) -> Factor {
-        Factor {
-            value: self.values[index],
-            quotient: self.quotients[index],
-        }
-    }
-}
-
-/// Residues modulo another prime, read as numbers around zero.
-#[derive(Clone, Copy)]
-pub(crate) struct Source {
-    /// Residues above it stand for negative numbers.
-    pub half: u64,
-    /// What is added for those: minus the other prime, modulo this one.
-    pub correction: u64,
-}
-
-impl Source {
-    /// Numbers that are residues already.
-    pub const SAME: Self = Self {
-        half: u64::MAX,
-        correction: 0,
-    };
-
-    pub fn new(from: &Modulus, to: &Modulus) -> Self {
-        Self {
-            half: from.q / 2,
-            correction: to.neg(to.reduce(from.q)),
-        }
-    }
 }
 
 impl Ring {
     /// The ring of degree `n`; `q` must be a prime that is 1 modulo 4n.
     pub fn new(n: usize, q: u64) -> Self {
         let modulus = Modulus::new(q);
-        let plan = Plan::try_new(n, q).expect("the prime is 1 modulo 2N");
+        let transform = prime64::Plan::try_new(n, q).expect("the prime is 1 modulo 2N");
         let zeta = root(&modulus, n);
         let inverse_zeta = modulus.inverse(zeta);
         let unit = modulus.pow(zeta, n as u64);
@@ -133,7 +74,7 @@ impl Ring {
         }
         Self {
             modulus,
-            plan,
+            transform,
             forward,
             backward,
         }
@@ -147,25 +88,13 @@ impl Ring {
     /// From coefficients modulo another prime, taken as numbers around zero, to values.
     pub fn forward_from(&self, coefficients: &[u64], source: Source, values: &mut [u64]) {
         vector::fold(&self.modulus, &self.forward, coefficients, source, values);
-        self.plan.fwd(values);
+        self.transform.fwd(values);
     }
 
     /// From values to coefficients; `values` is used up.
     pub fn backward(&self, values: &mut [u64], coefficients: &mut [u64]) {
-        self.plan.inv(values);
+        self.transform.inv(values);
         vector::unfold(&self.modulus, &self.backward, values, coefficients);
-    }
-}
-
-impl Twist {
-    fn alone(modulus: &Modulus, unit: u64, first: u64, middle: u64) -> Self {
-        Self {
-            unit: modulus.factor(unit),
-            low: Factors::default(),
-            high: Factors::default(),
-            first: modulus.factor(first),
-            middle: modulus.factor(middle),
-        }
     }
 }
 

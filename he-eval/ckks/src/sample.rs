@@ -49,7 +49,7 @@ fn words(block: &Block) -> [u64; 2] {
     [half(0), half(8)]
 }
 
-/// The random part of a seeded ciphertext, block of columns by block of columns, in any order.
+/// The random component of a seeded ciphertext, block of columns by block of columns, in any order.
 pub(crate) struct Expansion(Aes256Enc);
 
 /// Cipher blocks set aside for one block of columns. A prime of k bits rejects less than half of all

@@ -8,7 +8,7 @@
 //! 3. From u and v subtract what makes them multiples of the dropped primes, and divide.
 //!
 //! The dropped primes come first, since all others need their residues; digits are never put
-//! together, and each prime's share of the key is read once for a whole group of ciphertexts.
+//! together, and each prime's part of the key is read once for a whole group of ciphertexts.
 //!
 //! Without special primes the noise `Σ d_i e_i` is as large as the digits, but rescaling divides it
 //! by q_l, and what remains is `√(l+1) · 2Nσ/√12` where the primes are equal, a few bits above the
@@ -23,18 +23,22 @@
 use std::time::Instant;
 
 use crate::{
-    Ciphertext, Parameters, RelinearisationKey, keys::special_product, ring::Source, vector,
+    ciphertext::Ciphertext,
+    keys::{RelinearisationKey, special_product},
+    parameters::Parameters,
+    twist::Source,
+    vector,
 };
 
 /// Where a ciphertext is read from: it may not lie in one piece.
-pub(crate) trait Rows: Sync {
-    /// Copies the values of `part` modulo `prime`.
-    fn read(&self, part: usize, prime: usize, to: &mut [u64]);
+pub(crate) trait Residues: Sync {
+    /// Copies the values of `component` modulo `prime`.
+    fn read(&self, component: usize, prime: usize, to: &mut [u64]);
 }
 
-impl Rows for Ciphertext {
-    fn read(&self, part: usize, prime: usize, to: &mut [u64]) {
-        to.copy_from_slice(self.row(part, prime));
+impl Residues for Ciphertext {
+    fn read(&self, component: usize, prime: usize, to: &mut [u64]) {
+        to.copy_from_slice(self.row(component, prime));
     }
 }
 
@@ -59,7 +63,7 @@ impl Spent {
 /// What goes in and what is wanted.
 pub(crate) struct Switch<'a> {
     pub parameters: &'a Parameters,
-    /// The key if there are three parts.
+    /// The key if there are three components.
     pub key: Option<&'a RelinearisationKey>,
     /// Primes of the input.
     pub primes: usize,
@@ -84,14 +88,14 @@ impl Switch<'_> {
         }
     }
 
-    /// Words of one result: two parts modulo every prime that is kept.
+    /// Words of one result: two components modulo every prime that is kept.
     pub fn result_words(&self) -> usize {
         2 * self.kept() * self.parameters.ring_degree()
     }
 
     /// Applies it to a group of ciphertexts, which share what is read of the key. Results are
-    /// `[ciphertext][part][prime][N]`.
-    pub fn apply(&self, group: &[&dyn Rows], results: &mut [u64], work: &mut Work) -> Spent {
+    /// `[ciphertext][component][prime][N]`.
+    pub fn apply(&self, group: &[&dyn Residues], results: &mut [u64], work: &mut Work) -> Spent {
         let p = self.parameters;
         let n = p.ring_degree();
         let kept = self.kept();
@@ -121,9 +125,10 @@ impl Switch<'_> {
                 let digits = &digits[one * self.digits() * n..];
                 self.sum(*rows, digits, prime, work);
                 clock.relinearised();
-                for part in 0..2 {
-                    let at = ((one * 2 + part) * dropped.len() + k) * n;
-                    p.all_rings()[prime].backward(&mut work.sums[part], &mut rests[at..at + n]);
+                for component in 0..2 {
+                    let at = ((one * 2 + component) * dropped.len() + k) * n;
+                    p.all_rings()[prime]
+                        .backward(&mut work.sums[component], &mut rests[at..at + n]);
                 }
                 clock.rescaled();
             }
@@ -136,12 +141,12 @@ impl Switch<'_> {
                 let digits = &digits[one * self.digits() * n..];
                 self.sum(*rows, digits, prime, work);
                 clock.relinearised();
-                for part in 0..2 {
-                    let at = (one * 2 + part) * dropped.len() * n;
+                for component in 0..2 {
+                    let at = (one * 2 + component) * dropped.len() * n;
                     let rests = &rests[at..at + dropped.len() * n];
-                    self.divide(&dropped, rests, prime, part, work);
-                    let at = ((one * 2 + part) * kept + prime) * n;
-                    results[at..at + n].copy_from_slice(&work.sums[part]);
+                    self.divide(&dropped, rests, prime, component, work);
+                    let at = ((one * 2 + component) * kept + prime) * n;
+                    results[at..at + n].copy_from_slice(&work.sums[component]);
                 }
                 clock.rescaled();
             }
@@ -155,14 +160,14 @@ impl Switch<'_> {
     }
 
     /// Step 2 modulo one prime, into `work.sums`.
-    fn sum(&self, rows: &dyn Rows, digits: &[u64], prime: usize, work: &mut Work) {
+    fn sum(&self, rows: &dyn Residues, digits: &[u64], prime: usize, work: &mut Work) {
         let p = self.parameters;
         let n = p.ring_degree();
         let ring = &p.all_rings()[prime];
         let m = &ring.modulus;
-        for (part, sum) in work.sums.iter_mut().enumerate() {
+        for (component, sum) in work.sums.iter_mut().enumerate() {
             if prime < p.primes() {
-                rows.read(part, prime, sum);
+                rows.read(component, prime, sum);
                 if self.key.is_some() && p.all_rings().len() > p.primes() {
                     vector::scale(m, sum, special_product(p, m));
                 }
@@ -213,8 +218,15 @@ impl Switch<'_> {
         }
     }
 
-    /// Step 3 modulo one kept prime: `sums[part] = (sums[part] - rest) / Π dropped`.
-    fn divide(&self, dropped: &[usize], rests: &[u64], prime: usize, part: usize, work: &mut Work) {
+    /// Step 3 modulo one kept prime: `sums[component] = (sums[component] - rest) / Π dropped`.
+    fn divide(
+        &self,
+        dropped: &[usize],
+        rests: &[u64],
+        prime: usize,
+        component: usize,
+        work: &mut Work,
+    ) {
         let Some((&first, others)) = dropped.split_first() else {
             return;
         };
@@ -243,7 +255,12 @@ impl Switch<'_> {
             }
             ring.forward(&work.coefficients, &mut work.values);
         }
-        vector::subtract_scale(m, &mut work.sums[part], &work.values, m.inverse(product));
+        vector::subtract_scale(
+            m,
+            &mut work.sums[component],
+            &work.values,
+            m.inverse(product),
+        );
     }
 }
 
@@ -304,7 +321,10 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Evaluator, Literal, SecretKey, modulus::Modulus, ring::tests::schoolbook};
+    use crate::{
+        evaluator::Evaluator, keys::SecretKey, modulus::Modulus, parameters::ParametersLiteral,
+        ring::tests::schoolbook,
+    };
 
     const N: usize = 32;
 
@@ -349,20 +369,20 @@ mod tests {
             })
             .collect();
         let mut result = Vec::new();
-        for part in 0..2 {
+        for component in 0..2 {
             let sums: Vec<Vec<u64>> = (0..all)
                 .map(|index| {
                     let m = p.modulus(index);
                     let mut sum = vec![0; N];
                     if index < c.primes {
-                        let row = coefficients(p, index, c.row(part, index));
+                        let row = coefficients(p, index, c.row(component, index));
                         let factor = special_product(p, m);
                         sum = row.iter().map(|&x| m.mul(x, factor)).collect();
                     }
                     for (i, digits) in digits.iter().enumerate() {
                         let digits: Vec<u64> = digits.iter().map(|&d| m.reduce_signed(d)).collect();
                         let (masked, random) = key.rows(i, index);
-                        let half = if part == 0 { masked } else { random };
+                        let half = if component == 0 { masked } else { random };
                         let product = schoolbook(m, &digits, &coefficients(p, index, half));
                         for (s, x) in sum.iter_mut().zip(product) {
                             *s = m.add(*s, x);
@@ -397,7 +417,7 @@ mod tests {
     #[test]
     fn every_residue_is_that_of_schoolbook_arithmetic() {
         for special in [&[][..], &[20], &[20, 21]] {
-            let parameters = Parameters::toy(&Literal {
+            let parameters = Parameters::toy(&ParametersLiteral {
                 ring_degree: N,
                 prime_bits: vec![22, 20, 21],
                 special_bits: special.to_vec(),
@@ -415,9 +435,12 @@ mod tests {
                     } else {
                         evaluator.relinearise(&square).unwrap()
                     };
-                    let rows = (0..2).flat_map(|part| (0..found.primes).map(move |i| (part, i)));
+                    let rows =
+                        (0..2).flat_map(|component| (0..found.primes).map(move |i| (component, i)));
                     let found: Vec<u64> = rows
-                        .flat_map(|(part, i)| coefficients(&parameters, i, found.row(part, i)))
+                        .flat_map(|(component, i)| {
+                            coefficients(&parameters, i, found.row(component, i))
+                        })
                         .collect();
                     let expected = expected(&square, &key, rescale);
                     assert_eq!(found, expected, "{primes} primes, special {special:?}");

@@ -8,7 +8,7 @@ mod ifma;
 
 use crate::{
     modulus::Modulus,
-    ring::{Source, Twist},
+    twist::{Source, Twist},
 };
 
 /// Whether the 52-bit multiply-add units are there.

@@ -1,8 +1,8 @@
 //! Networks of linear layers and squares, encrypted.
 
 use cryptodl_ckks::{
-    Bundle, Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey, SeededBatch,
-    SeededCiphertext, Stage,
+    Bundle, Ciphertext, Error, Evaluator, LayerStep, Parameters, ParametersLiteral, SecretKey,
+    SeededBatch, SeededCiphertext,
     columns::{Kernel, Layer, Matrix, Tile},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -39,8 +39,8 @@ impl Dense {
         }
     }
 
-    fn stage(&self) -> Stage<'_> {
-        Stage::Linear {
+    fn step(&self) -> LayerStep<'_> {
+        LayerStep::Linear {
             layer: &self.layer,
             step: STEP,
             bias: &self.bias,
@@ -80,7 +80,7 @@ fn bundle(all: &[Ciphertext]) -> Bundle {
 }
 
 fn setup(inputs: usize) -> Setup {
-    let parameters = Parameters::toy(&Literal {
+    let parameters = Parameters::toy(&ParametersLiteral {
         ring_degree: SLOTS,
         prime_bits: vec![40, 40, 48],
         special_bits: vec![],
@@ -112,22 +112,22 @@ fn a_network_decrypts_to_what_it_computes_with_every_kernel() {
     let hidden = squares(&layers[0].apply(&s.slots));
     let hidden = squares(&layers[1].apply(&hidden));
     let expected = layers[2].apply(&hidden);
-    let first = [layers[0].stage(), Stage::Square, layers[1].stage()];
-    let second = [Stage::Square, layers[2].stage()];
+    let first = [layers[0].step(), LayerStep::Square, layers[1].step()];
+    let second = [LayerStep::Square, layers[2].step()];
     let mut results = Vec::new();
     for kernel in Kernel::available() {
         let blocks = s
             .evaluator
             .run_with(kernel, &first, &bundle(&s.inputs))
             .unwrap();
-        assert_eq!((blocks.parts(), blocks.len()), (3, 7));
+        assert_eq!((blocks.components(), blocks.len()), (3, 7));
         let between = s
             .evaluator
             .collect(&blocks, true)
             .unwrap()
             .bundle
             .to_ciphertexts();
-        assert_eq!((between[0].parts(), between[0].primes()), (2, 2));
+        assert_eq!((between[0].components(), between[0].primes()), (2, 2));
         let blocks = s
             .evaluator
             .run_with(kernel, &second, &bundle(&between))
@@ -171,9 +171,9 @@ fn a_seeded_batch_is_its_ciphertexts() {
             .bundle
             .to_ciphertexts()
     };
-    let stages = [layer.stage(), Stage::Square];
-    let one = run(s.evaluator.run(&stages, &batch).unwrap());
-    let other = run(s.evaluator.run(&stages, &bundle(&full)).unwrap());
+    let steps = [layer.step(), LayerStep::Square];
+    let one = run(s.evaluator.run(&steps, &batch).unwrap());
+    let other = run(s.evaluator.run(&steps, &bundle(&full)).unwrap());
     assert_eq!(one, other);
     assert!(SeededBatch::new(&[]).is_err());
     let mixed = [sent[0].clone(), s.secret.encrypt(&[], 2.0, 3).unwrap()];
@@ -193,7 +193,7 @@ fn the_number_of_threads_changes_nothing() {
         pool.install(|| {
             let blocks = s
                 .evaluator
-                .run(&[layer.stage(), Stage::Square], &bundle(&s.inputs))
+                .run(&[layer.step(), LayerStep::Square], &bundle(&s.inputs))
                 .unwrap();
             s.evaluator
                 .collect(&blocks, true)
@@ -211,23 +211,23 @@ fn what_does_not_fit_is_refused() {
     let mut rng = StdRng::seed_from_u64(4);
     let s = setup(4);
     let layer = Dense::new(&mut rng, 4, 2);
-    let fails = |stages: &[Stage<'_>], inputs: &[Ciphertext]| match Bundle::new(inputs)
-        .and_then(|inputs| s.evaluator.run(stages, &inputs))
+    let fails = |steps: &[LayerStep<'_>], inputs: &[Ciphertext]| match Bundle::new(inputs)
+        .and_then(|inputs| s.evaluator.run(steps, &inputs))
     {
         Err(Error::Mismatch(reason)) => reason,
         other => panic!("{:?}", other.err()),
     };
-    assert!(fails(&[layer.stage()], &s.inputs[..3]).contains("meets 3 inputs"));
-    assert!(fails(&[layer.stage()], &[]).contains("one ciphertext"));
+    assert!(fails(&[layer.step()], &s.inputs[..3]).contains("meets 3 inputs"));
+    assert!(fails(&[layer.step()], &[]).contains("one ciphertext"));
     assert!(fails(&[], &s.inputs).contains("one or two"));
-    assert!(fails(&[Stage::Square, Stage::Square], &s.inputs).contains("one square"));
-    let short = Stage::Linear {
+    assert!(fails(&[LayerStep::Square, LayerStep::Square], &s.inputs).contains("one square"));
+    let short = LayerStep::Linear {
         bias: &layer.bias[..1],
         layer: &layer.layer,
         step: STEP,
     };
     assert!(fails(&[short], &s.inputs).contains("1 biases"));
-    let nothing = Stage::Linear {
+    let nothing = LayerStep::Linear {
         bias: &layer.bias,
         layer: &layer.layer,
         step: 0.0,
@@ -235,7 +235,7 @@ fn what_does_not_fit_is_refused() {
     assert!(fails(&[nothing], &s.inputs).contains("finite"));
     let mut mixed = s.inputs.clone();
     mixed[1] = mixed[1].clone().with_scale(1.0);
-    assert!(fails(&[layer.stage()], &mixed).contains("one scale"));
+    assert!(fails(&[layer.step()], &mixed).contains("one scale"));
     mixed[1] = s.inputs[1].drop_to(2).unwrap();
-    assert!(fails(&[layer.stage()], &mixed).contains("primes"));
+    assert!(fails(&[layer.step()], &mixed).contains("primes"));
 }

@@ -1,7 +1,7 @@
 //! What holds for any numbers.
 
 use cryptodl_ckks::{
-    Bundle, Ciphertext, Evaluator, Literal, Parameters, SecretKey, Stage,
+    Bundle, Ciphertext, Evaluator, LayerStep, Parameters, ParametersLiteral, SecretKey,
     columns::{Kernel, Layer, Matrix, Tile},
 };
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ const N: usize = 64;
 const SCALE: f64 = (1u64 << 36) as f64;
 
 fn setup() -> (SecretKey, Evaluator) {
-    let parameters = Parameters::toy(&Literal {
+    let parameters = Parameters::toy(&ParametersLiteral {
         ring_degree: N,
         prime_bits: vec![49, 45, 45],
         special_bits: vec![49],
@@ -85,7 +85,7 @@ proptest! {
             outputs: (0..rows as u32).collect(),
         };
         let layer = Layer::new(columns, rows, &[matrix], &[tile]).unwrap();
-        let stages = [Stage::Linear { layer: &layer, step: 1.0 / 64.0, bias: &bias[..rows] }];
+        let steps = [LayerStep::Linear { layer: &layer, step: 1.0 / 64.0, bias: &bias[..rows] }];
         let x: Vec<f64> = (0..columns).map(|i| (i as f64 * 0.37).sin()).collect();
         let inputs: Vec<Ciphertext> = x
             .iter()
@@ -94,7 +94,7 @@ proptest! {
         let inputs = Bundle::new(&inputs).unwrap();
         let mut first: Option<Bundle> = None;
         for kernel in Kernel::available() {
-            let blocks = evaluator.run_with(kernel, &stages, &inputs).unwrap();
+            let blocks = evaluator.run_with(kernel, &steps, &inputs).unwrap();
             let found = evaluator.collect(&blocks, false).unwrap().bundle;
             let first = first.get_or_insert_with(|| found.clone());
             prop_assert_eq!(&*first, &found, "{:?}", kernel);

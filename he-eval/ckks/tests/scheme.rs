@@ -1,13 +1,13 @@
 //! The scheme as a whole: what is decrypted is what was computed, within the predicted noise.
 
 use cryptodl_ckks::{
-    Ciphertext, Error, Evaluator, Literal, Parameters, SecretKey,
+    Ciphertext, Error, Evaluator, Parameters, ParametersLiteral, SecretKey,
     noise::{self, Sizes},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-fn literal(ring_degree: usize, prime_bits: &[u32], special_bits: &[u32]) -> Literal {
-    Literal {
+fn literal(ring_degree: usize, prime_bits: &[u32], special_bits: &[u32]) -> ParametersLiteral {
+    ParametersLiteral {
         ring_degree,
         prime_bits: prime_bits.to_vec(),
         special_bits: special_bits.to_vec(),
@@ -26,7 +26,7 @@ fn noise_of(secret: &SecretKey, c: &Ciphertext, expected: &[f64]) -> f64 {
     (squares.sum::<f64>() / expected.len() as f64).sqrt() * c.scale()
 }
 
-fn setup(literal: &Literal) -> (Parameters, SecretKey, Evaluator) {
+fn setup(literal: &ParametersLiteral) -> (Parameters, SecretKey, Evaluator) {
     let parameters = Parameters::toy(literal).unwrap();
     let secret = SecretKey::generate(&parameters);
     let evaluator = Evaluator::new(&parameters, Some(secret.relinearisation_key())).unwrap();
@@ -90,13 +90,13 @@ fn products_follow_one_another_down_to_the_last_prime() {
     let mut c = secret.encrypt(&expected, scale, 4).unwrap().expand();
     for _ in 0..3 {
         let product = evaluator.multiply(&c, &factor).unwrap();
-        assert_eq!(product.parts(), 3);
+        assert_eq!(product.components(), 3);
         c = evaluator.rescale(&product).unwrap();
         for (e, o) in expected.iter_mut().zip(&other) {
             *e *= o;
         }
     }
-    assert_eq!((c.primes(), c.parts()), (1, 2));
+    assert_eq!((c.primes(), c.components()), (1, 2));
     let found = secret.decrypt(&c).unwrap();
     for (a, b) in found.iter().zip(&expected) {
         assert!((a - b).abs() < 1e-3, "{a} for {b}");
@@ -111,7 +111,7 @@ fn three_parts_decrypt_as_two_do() {
     let c = secret.encrypt(&x, SCALE, 2).unwrap().expand();
     let square = evaluator.multiply(&c, &c).unwrap();
     let relinearised = evaluator.relinearise(&square).unwrap();
-    assert_eq!((relinearised.parts(), relinearised.primes()), (2, 2));
+    assert_eq!((relinearised.components(), relinearised.primes()), (2, 2));
     let (three, two) = (
         secret.decrypt(&square).unwrap(),
         secret.decrypt(&relinearised).unwrap(),

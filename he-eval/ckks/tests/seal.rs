@@ -1,6 +1,6 @@
 //! Microsoft SEAL's results (see `golden/generate.py`) against ours.
 
-use cryptodl_ckks::{Evaluator, Literal, Parameters, SecretKey};
+use cryptodl_ckks::{Evaluator, Parameters, ParametersLiteral, SecretKey};
 
 fn numbers(value: &serde_json::Value) -> Vec<f64> {
     let all = value.as_array().unwrap().iter();
@@ -19,7 +19,7 @@ fn products_key_switching_and_rescaling_decrypt_to_what_seal_decrypts() {
     let n = golden["n"].as_u64().unwrap() as usize;
     let scale = golden["scale"].as_f64().unwrap();
     for special_bits in [vec![], vec![49]] {
-        let parameters = Parameters::toy(&Literal {
+        let parameters = Parameters::toy(&ParametersLiteral {
             ring_degree: n,
             prime_bits: vec![49, 49, 40, 40],
             special_bits,

@@ -1,6 +1,7 @@
 //! A trained network as one safetensors file.
 //!
-//! 1. The header's metadata holds `cryptodl.format` = `1`, `cryptodl.network` and `cryptodl.provenance` (JSON).
+//! 1. The header's metadata holds `cryptodl.format` = `2`, `cryptodl.network` and `cryptodl.provenance` (JSON). Files of
+//!    format `1`, whose networks were lists of layers, are read as well.
 //! 2. The data holds every tensor of the network and none else, as 32-bit floats, little endian; as 16-bit floats where
 //!    they are the same numbers.
 //!
@@ -8,7 +9,9 @@
 //! [`TensorFile`]), the network is validated, and every tensor must have the shape that the network says and finite
 //! values. Equal artifacts make equal files.
 
-use crate::network::{Network, NetworkError, values};
+use crate::format1;
+use crate::layer::values;
+use crate::network::{Network, NetworkError};
 use crate::tensors::{Tensor, TensorFile, TensorFileError};
 use crate::{Layer, Nonlinearity};
 use serde::{Deserialize, Serialize};
@@ -16,7 +19,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
+/// The format before, which is read and no longer written.
+const FORMER: &str = "1";
 
 /// Why a trained network could not be read or written.
 #[derive(Debug, Error)]
@@ -116,14 +121,26 @@ impl Artifact {
                 .ok_or_else(|| wrong(format!("its metadata has no `{key}`")))
         };
         let format = entry("cryptodl.format")?;
-        if format != FORMAT {
-            let format: String = format.escape_debug().take(20).collect();
-            return Err(wrong(format!(
-                "its format is `{format}`, this program reads `{FORMAT}`"
-            )));
-        }
-        let network: Network = serde_json::from_str(entry("cryptodl.network")?)
-            .map_err(|e| wrong(format!("`cryptodl.network` cannot be read: {e}")))?;
+        let unread = |error: String| wrong(format!("`cryptodl.network` cannot be read: {error}"));
+        let (network, tensors) = match format.as_str() {
+            FORMAT => {
+                let json = entry("cryptodl.network")?;
+                let network = serde_json::from_str(json).map_err(|e| unread(e.to_string()))?;
+                (network, tensors)
+            }
+            FORMER => {
+                let json = entry("cryptodl.network")?;
+                let chain = serde_json::from_str(json).map_err(|e| unread(e.to_string()))?;
+                let (network, places) = format1::network(chain).map_err(unread)?;
+                (network, format1::renamed(tensors, &places))
+            }
+            other => {
+                let other: String = other.escape_debug().take(20).collect();
+                return Err(wrong(format!(
+                    "its format is `{other}`, this program reads `{FORMER}` and `{FORMAT}`"
+                )));
+            }
+        };
         let provenance: Provenance = serde_json::from_str(entry("cryptodl.provenance")?)
             .map_err(|e| wrong(format!("`cryptodl.provenance` cannot be read: {e}")))?;
         let artifact = Self {
@@ -230,7 +247,7 @@ impl Provenance {
     /// Fills in degree and interval from the first polynomial of the network, and the activation's name if the
     /// network has the activation itself.
     pub fn describe(&mut self, network: &Network) {
-        match network.layers.iter().find_map(|layer| match layer {
+        match network.layers().find_map(|layer| match layer {
             Layer::Activation(nonlinearity) => Some(nonlinearity),
             _ => None,
         }) {
@@ -258,19 +275,19 @@ mod tests {
     fn artifact() -> Artifact {
         let interval = Interval::new(-4.0, 4.0).unwrap();
         let polynomial = Polynomial::new(vec![0.1, 0.5, 0.7], Basis::Chebyshev, interval).unwrap();
-        let network = Network {
-            name: "tiny".into(),
-            input: Shape {
+        let network = Network::chain(
+            "tiny",
+            Shape {
                 channels: 1,
                 height: 3,
                 width: 3,
             },
-            normalisation: Normalisation {
+            Normalisation {
                 mean: vec![0.5],
                 deviation: vec![0.25],
                 standardised: false,
             },
-            layers: vec![
+            vec![
                 Layer::Convolution {
                     out_channels: 2,
                     kernel: 2,
@@ -284,8 +301,7 @@ mod tests {
                 }),
                 Layer::Dense { outputs: 2 },
             ],
-            mirrored: false,
-        };
+        );
         let tensor = |shape: Vec<usize>| {
             let data = (0..values(&shape)).map(|i| 0.1 + i as f32).collect();
             Tensor { shape, data }
@@ -367,7 +383,7 @@ mod tests {
         assert!(refused(&stranger).contains("`extra` does not belong"));
 
         let mut empty = artifact();
-        empty.network.layers.clear();
+        empty.network.nodes.clear();
         empty.tensors.clear();
         assert!(refused(&empty).contains("makes no sense"));
     }
@@ -387,12 +403,12 @@ mod tests {
 
     #[test]
     fn foreign_files_are_named_as_such() {
-        let header = br#"{"__metadata__":{"cryptodl.format":"2"}}"#;
+        let header = br#"{"__metadata__":{"cryptodl.format":"3"}}"#;
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.extend(header);
         let (_folder, path) = saved(&bytes);
         let message = Artifact::load(&path).unwrap_err().to_string();
-        assert!(message.contains("format is `2`"), "{message}");
+        assert!(message.contains("format is `3`"), "{message}");
         let cut = artifact().to_file().unwrap().to_bytes();
         let (_folder, path) = saved(&cut[..cut.len() - 1]);
         assert!(matches!(
@@ -416,5 +432,29 @@ mod tests {
                 .with_activation(&Nonlinearity::Exact(Activation::Tanh)),
         );
         assert_eq!(provenance.activation, "tanh");
+    }
+
+    #[test]
+    fn shipped_networks_of_the_former_format_are_read() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/models");
+        let mut read = 0;
+        for folder in [models.clone(), models.join("larger")] {
+            for file in std::fs::read_dir(folder).unwrap() {
+                let path = file.unwrap().path();
+                if path.extension().is_some_and(|e| e == "safetensors") {
+                    Artifact::load(&path).unwrap_or_else(|e| panic!("{e}"));
+                    read += 1;
+                }
+            }
+        }
+        assert!(read > 0, "there are shipped networks");
+        let residual = Artifact::load(&models.join("larger/residual.safetensors")).unwrap();
+        let expected = crate::zoo::network("residual").unwrap();
+        // what each node reads; the polynomials are trained
+        let inputs = |network: &Network| {
+            let nodes = network.nodes.iter();
+            nodes.map(|n| n.inputs.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(inputs(&residual.network), inputs(&expected));
     }
 }

@@ -1,6 +1,6 @@
 //! Networks as plain data, and trained networks as one file.
 //!
-//! A [`Network`] is a list of layers that training interprets with tensors and encrypted evaluation interprets with
+//! A [`Network`] is a graph of layers that training interprets with tensors and encrypted evaluation interprets with
 //! ciphertexts; neither has to know the other. An [`Artifact`] is a network with its trained tensors and where they
 //! came from, kept as one safetensors file.
 //!
@@ -16,7 +16,9 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`network`] | [`Network`], [`Layer`], [`Shape`] and the shapes that follow from them |
+//! | [`network`] | [`Network`] and the shapes that follow from it |
+//! | [`layer`] | [`Layer`], [`Shape`] |
+//! | [`node`] | [`Node`], [`ValueId`], [`Nodes`]: the graph |
 //! | [`normalisation`] | [`Normalisation`]: from pixels to input values |
 //! | [`nonlinearity`] | [`Nonlinearity`]: activations and the polynomials in their place |
 //! | [`artifact`] | [`Artifact`], [`Provenance`]: a trained network, read with suspicion |
@@ -26,14 +28,20 @@
 //! Left out: gradients and tensors of a framework (`cryptodl-train`), folding and quantisation (`cryptodl-he-eval`).
 
 pub mod artifact;
+pub mod layer;
 pub mod network;
+pub mod node;
 pub mod nonlinearity;
 pub mod normalisation;
 pub mod tensors;
 pub mod zoo;
 
+mod format1;
+
 pub use artifact::{Artifact, ArtifactError, Provenance};
-pub use network::{BATCH_NORM_EPSILON, Layer, Network, NetworkError, Shape};
+pub use layer::{Layer, Shape};
+pub use network::{BATCH_NORM_EPSILON, Network, NetworkError};
+pub use node::{Node, Nodes, ValueId};
 pub use nonlinearity::Nonlinearity;
 pub use normalisation::Normalisation;
 pub use tensors::{Tensor, TensorFile, TensorFileError};

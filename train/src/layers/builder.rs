@@ -1,16 +1,32 @@
 //! From the layers of a network to modules: what is computed together becomes one.
 
 use super::stock::{places, pool_rows, rows};
-use super::{Module, View};
+use super::{Module, Placed, View};
 use crate::kernels::Kernels;
-use crate::kernels::windows::Windows;
 use crate::nonlinearity::Nonlinear;
 use burn::tensor::{Device, Tensor, TensorData};
+use cryptodl_kernels::Windows;
 use cryptodl_network::{Layer, Shape};
 use std::sync::Arc;
 
+/// Where a node of the network stands.
+pub(crate) struct Place<'a> {
+    /// The values that it reads, by number.
+    pub reads: Vec<usize>,
+    /// The value that it makes.
+    pub makes: usize,
+    /// Shape of the first value that it reads.
+    pub input: Shape,
+    /// Shape of what it makes.
+    pub output: Shape,
+    /// How many nodes read each value.
+    pub readers: &'a [usize],
+}
+
 /// A convolution that a mean pool may still join.
 struct Pending {
+    reads: Vec<usize>,
+    makes: usize,
     weight: usize,
     kernel: usize,
     stride: usize,
@@ -24,7 +40,7 @@ struct Pending {
 pub(crate) struct Builder<'a> {
     kernels: Kernels,
     device: &'a Device,
-    modules: Vec<Module>,
+    modules: Vec<Placed>,
     pending: Option<Pending>,
 }
 
@@ -44,16 +60,22 @@ impl<'a> Builder<'a> {
         layer: &Layer,
         nonlinear: Option<Nonlinear>,
         first: usize,
-        input: Shape,
-        output: Shape,
+        place: Place<'_>,
     ) {
         if let Layer::MeanPool { kernel, stride } = layer
-            && self.joined(*kernel, *stride, output)
+            && self.joined(*kernel, *stride, &place)
         {
             return;
         }
         self.flush();
-        match *layer {
+        let Place {
+            reads,
+            makes,
+            input,
+            output,
+            readers,
+        } = place;
+        let module = match *layer {
             Layer::Convolution {
                 kernel,
                 stride,
@@ -61,6 +83,8 @@ impl<'a> Builder<'a> {
                 ..
             } => {
                 self.pending = Some(Pending {
+                    reads,
+                    makes,
                     weight: first,
                     kernel,
                     stride,
@@ -69,6 +93,7 @@ impl<'a> Builder<'a> {
                     output,
                     spread: None,
                 });
+                return;
             }
             Layer::Dense { .. } => {
                 let flat = |shape: Shape| Shape {
@@ -78,16 +103,16 @@ impl<'a> Builder<'a> {
                 };
                 let windows = || Windows::new(flat(input), flat(output), 1, 1, 0);
                 let view = (self.kernels == Kernels::Fused).then(|| Arc::new(windows()));
-                self.modules.push(Module::Dense {
+                Module::Dense {
                     weight: first,
                     view,
-                });
+                }
             }
-            Layer::BatchNorm => self.modules.push(Module::BatchNorm {
+            Layer::BatchNorm => Module::BatchNorm {
                 gamma: first,
                 kernels: self.kernels,
                 activation: None,
-            }),
+            },
             Layer::MeanPool { kernel, stride } => {
                 let view = match self.kernels {
                     Kernels::Fused => {
@@ -95,33 +120,50 @@ impl<'a> Builder<'a> {
                     }
                     Kernels::Stock => pool_rows(input, output, kernel, stride, self.device),
                 };
-                self.modules.push(Module::MeanPool { view });
+                Module::MeanPool { view }
             }
-            Layer::Quantise { levels, low, high } => {
-                self.modules.push(Module::Quantise { levels, low, high });
-            }
-            Layer::Skip => self.modules.push(Module::Skip),
-            Layer::Add => self.modules.push(Module::Add),
+            Layer::Quantise { levels, low, high } => Module::Quantise { levels, low, high },
+            Layer::Add => Module::Add,
+            Layer::Product => Module::Product,
+            Layer::Concatenation => Module::Concatenation,
             Layer::Activation(_) => {
                 let nonlinear = nonlinear.expect("given for every activation");
                 let fits = nonlinear.pointwise(None).is_some();
                 match self.modules.last_mut() {
-                    Some(Module::BatchNorm {
-                        kernels: Kernels::Fused,
-                        activation: activation @ None,
+                    Some(Placed {
+                        module:
+                            Module::BatchNorm {
+                                kernels: Kernels::Fused,
+                                activation: activation @ None,
+                                ..
+                            },
+                        makes: made,
                         ..
-                    }) if fits => *activation = Some(nonlinear),
-                    _ => self.modules.push(Module::Activation(nonlinear)),
+                    }) if fits && reads == [*made] && readers[*made] == 1 => {
+                        *activation = Some(nonlinear);
+                        *made = makes;
+                        return;
+                    }
+                    _ => Module::Activation(nonlinear),
                 }
             }
-        }
+        };
+        self.modules.push(Placed {
+            module,
+            reads,
+            makes,
+        });
     }
 
     /// Whether a mean pool became part of the convolution before it.
-    fn joined(&mut self, kernel: usize, stride: usize, output: Shape) -> bool {
+    fn joined(&mut self, kernel: usize, stride: usize, place: &Place<'_>) -> bool {
         let Some(pending) = &mut self.pending else {
             return false;
         };
+        let output = place.output;
+        if place.reads != [pending.makes] || place.readers[pending.makes] != 1 {
+            return false;
+        }
         let wide = pending.kernel + pending.stride * (kernel - 1);
         let products = |kernel: usize, shape: Shape| kernel * kernel * shape.len();
         let saves = products(wide, output) < products(pending.kernel, pending.output);
@@ -134,6 +176,7 @@ impl<'a> Builder<'a> {
         pending.kernel = wide;
         pending.stride *= stride;
         pending.output = output;
+        pending.makes = place.makes;
         true
     }
 
@@ -142,6 +185,8 @@ impl<'a> Builder<'a> {
             return;
         };
         let Pending {
+            reads,
+            makes,
             weight,
             kernel,
             stride,
@@ -163,18 +208,27 @@ impl<'a> Builder<'a> {
                 window: kernel * kernel,
             },
         };
-        self.modules.push(Module::Convolution {
+        let module = Module::Convolution {
             weight,
             view,
             spread,
+        };
+        self.modules.push(Placed {
+            module,
+            reads,
+            makes,
         });
     }
 
     /// The modules of all layers.
-    pub(crate) fn modules(mut self) -> Vec<Module> {
+    pub(crate) fn modules(mut self) -> Vec<Placed> {
         self.flush();
         // What decides between classes is not rounded, and costs little.
-        if let Some(Module::Dense { view, .. }) = self.modules.last_mut() {
+        if let Some(Placed {
+            module: Module::Dense { view, .. },
+            ..
+        }) = self.modules.last_mut()
+        {
             *view = None;
         }
         self.modules

@@ -1,8 +1,8 @@
 //! Windows as choices of rows, for the operators of Burn.
 
 use super::View;
-use crate::kernels::windows::Windows;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use cryptodl_kernels::Windows;
 use cryptodl_network::Shape;
 
 pub(super) fn stock_convolution(

@@ -3,7 +3,7 @@
 use approx::{Basis, Interval, Polynomial};
 use cryptodl_network::{Layer, Network, Nonlinearity, Normalisation, Shape};
 use cryptodl_train::datasets::{Dataset, Images};
-use cryptodl_train::{Recipe, Silent, TrainError, Trained, train};
+use cryptodl_train::{Augmentation, Averaging, Recipe, Silent, TrainError, Trained, train};
 use std::path::Path;
 
 pub const SHAPE: Shape = Shape {
@@ -58,15 +58,15 @@ pub fn quadratic(learnable: bool) -> Nonlinearity {
 /// Every kind of layer.
 pub fn network(nonlinearity: &Nonlinearity) -> Network {
     let activation = || Layer::Activation(nonlinearity.clone());
-    Network {
-        name: "blobs".into(),
-        input: SHAPE,
-        normalisation: Normalisation {
+    Network::chain(
+        "blobs",
+        SHAPE,
+        Normalisation {
             mean: vec![0.3],
             deviation: vec![0.2],
             standardised: false,
         },
-        layers: vec![
+        vec![
             Layer::Convolution {
                 out_channels: 4,
                 kernel: 3,
@@ -84,8 +84,7 @@ pub fn network(nonlinearity: &Nonlinearity) -> Network {
             activation(),
             Layer::Dense { outputs: 2 },
         ],
-        mirrored: false,
-    }
+    )
 }
 
 pub fn recipe() -> Recipe {
@@ -93,8 +92,14 @@ pub fn recipe() -> Recipe {
         epochs: 4,
         batch: 32,
         validation_images: 100,
-        shift_pixels: 0.5,
-        average: 0.9,
+        augmentation: Augmentation {
+            shift_pixels: 0.5,
+            ..Augmentation::default()
+        },
+        averaging: Averaging {
+            average: 0.9,
+            ..Averaging::default()
+        },
         ..Recipe::default()
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
-use crate::{Absolute, Activation, Custom, Exponential, Sign, functions, sampled_error};
+use crate::activation::Activation;
+use crate::function::{Absolute, Custom, Exponential, Sign, functions};
+use crate::sampled::sampled_error;
 
 fn best(function: &dyn Function, on: &str, degree: usize) -> MinimaxReport {
     Minimax::default()

@@ -1,11 +1,11 @@
 //! Norms of the error over an interval and beyond it, and their minimum.
 
 use super::search::{Objective, descend};
-use crate::{
-    Basis, Function, Interval, Symmetry,
-    projection::{Element, orthonormal},
-    quadrature,
-};
+use crate::basis::Basis;
+use crate::function::{Function, Symmetry};
+use crate::interval::Interval;
+use crate::projection::{Element, orthonormal};
+use crate::quadrature;
 
 /// A loss below this share of the function's size is rounding.
 const ROUNDING: f64 = 1e-14;

@@ -1,5 +1,9 @@
 use super::*;
-use crate::{Activation, Exponential, fit::Minimax, functions, method, quadrature, sampled_error};
+use crate::activation::Activation;
+use crate::fit::{Minimax, method};
+use crate::function::{Exponential, functions};
+use crate::quadrature;
+use crate::sampled::sampled_error;
 
 fn interval(text: &str) -> Interval {
     text.parse().unwrap()
@@ -75,7 +79,7 @@ fn a_large_exponent_comes_close_to_minimax() {
         ("gelu", "-4:6", 9),
         ("tanh", "-4:4", 21),
     ] {
-        let f = crate::function(name).unwrap();
+        let f = crate::function::function(name).unwrap();
         let on = interval(on);
         let best = Minimax::default()
             .on_pieces(&*f, &[on], degree)

@@ -3,8 +3,8 @@
 use super::text::{Style, aligned, rows_as_csv, share, short, whole};
 use super::{Arguments, open};
 use crate::comparison::{self, BEYOND, CompareRow};
+use crate::distinct::distinct;
 use crate::fitting::FitPoint;
-use crate::plots::shared::distinct;
 use crate::report;
 use crate::run_folder::RunFolder;
 use anyhow::{Context, Result, bail};

@@ -3,7 +3,7 @@
 use super::text::{Style, aligned, rows_as_csv, share, short, source, whole};
 use super::{Arguments, Names, open};
 use crate::comparison::{self, LowestRow};
-use crate::plots::shared::distinct;
+use crate::distinct::distinct;
 use crate::run_folder::RunFolder;
 use anyhow::{Context, Result, bail};
 use approx::{Interval, MAX_DEGREE, MIN_DEGREE, Polynomial};

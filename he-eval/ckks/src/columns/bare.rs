@@ -57,6 +57,5 @@ pub fn bare_rate(kernel: Kernel, prime_bits: u32, duration: Duration) -> f64 {
         rounds += 1;
     }
     let seconds = start.elapsed().as_secs_f64();
-    kernel.release();
     (rounds * ROUND * HEIGHT * WIDTH * BLOCK) as f64 / seconds
 }

@@ -5,6 +5,7 @@ use super::x86::{amx, avx2, avx512};
 use super::{
     Planes, Quad, Row, Sums,
     layer::{CHUNK, Gather, Packed},
+    operands::Operands,
     portable,
 };
 use crate::modulus::Modulus;
@@ -13,10 +14,10 @@ use crate::modulus::Modulus;
 ///
 /// There is no kernel that the processor lacks: they come from [`Kernel::available`] and [`Kernel::best`] alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Kernel(Level);
+pub struct Kernel(Instructions);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
+enum Instructions {
     /// Plain Rust.
     Portable,
     /// Products in vectors of 256 bits.
@@ -30,16 +31,16 @@ enum Level {
 impl Kernel {
     /// The kernels that this processor has, slowest first.
     pub fn available() -> Vec<Self> {
-        let mut found = vec![Self(Level::Portable)];
+        let mut found = vec![Self(Instructions::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
             if avx2::available() {
-                found.push(Self(Level::Avx2));
+                found.push(Self(Instructions::Avx2));
             }
             if avx512::available() {
-                found.push(Self(Level::Avx512));
+                found.push(Self(Instructions::Avx512));
                 if amx::available() {
-                    found.push(Self(Level::Amx));
+                    found.push(Self(Instructions::Amx));
                 }
             }
         }
@@ -48,22 +49,24 @@ impl Kernel {
 
     /// The fastest of them.
     pub fn best() -> Self {
-        Self::available().pop().unwrap_or(Self(Level::Portable))
+        Self::available()
+            .pop()
+            .unwrap_or(Self(Instructions::Portable))
     }
 
     /// What reports call it.
     pub fn name(self) -> &'static str {
         match self.0 {
-            Level::Portable => "portable",
-            Level::Avx2 => "AVX2",
-            Level::Avx512 => "AVX-512 VNNI",
-            Level::Amx => "AMX int8",
+            Instructions::Portable => "portable",
+            Instructions::Avx2 => "AVX2",
+            Instructions::Avx512 => "AVX-512 VNNI",
+            Instructions::Amx => "AMX int8",
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     fn wide(self) -> bool {
-        matches!(self.0, Level::Avx512 | Level::Amx)
+        matches!(self.0, Instructions::Avx512 | Instructions::Amx)
     }
 
     /// `a · b` or `2 a · b` modulo the prime.
@@ -96,7 +99,7 @@ impl Kernel {
         portable::interleave(values, to);
     }
 
-    /// Sums of products: `sums[row · count + s] = Σ_{plane + limb = s} Σ_quad w_limb · x_plane`.
+    /// Sums of products: `sums[row · count + s] = Σ_{plane + digit = s} Σ_quad w_digit · x_plane`.
     #[expect(clippy::too_many_arguments, reason = "one call, from one place")]
     #[inline]
     pub(super) fn product(
@@ -119,12 +122,12 @@ impl Kernel {
         #[cfg(target_arch = "x86_64")]
         match self.0 {
             // a tile of the matrix unit that is half empty takes as long as a full one
-            Level::Amx if 4 * gather.used > 3 * CHUNK => {
+            Instructions::Amx if 4 * gather.used > 3 * CHUNK => {
                 return amx::product(&operands, panel, sums);
             }
-            Level::Amx | Level::Avx512 => return avx512::product(&operands, sums),
-            Level::Avx2 => return avx2::product(&operands, sums),
-            Level::Portable => {}
+            Instructions::Amx | Instructions::Avx512 => return avx512::product(&operands, sums),
+            Instructions::Avx2 => return avx2::product(&operands, sums),
+            Instructions::Portable => {}
         }
         let _ = panel;
         portable::product(&operands, sums);
@@ -139,41 +142,10 @@ impl Kernel {
         }
         portable::combine(m, bits, sums, bias, to);
     }
-
-    /// Gives back what a run on this thread held.
-    pub(super) fn release(self) {
-        #[cfg(target_arch = "x86_64")]
-        if self.0 == Level::Amx {
-            amx::release();
-        }
-    }
 }
 
 impl std::fmt::Debug for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// What a product reads.
-pub(super) struct Operands<'a> {
-    pub matrix: &'a Packed,
-    pub gather: &'a Gather,
-    /// Bytes of a residue.
-    pub planes: usize,
-    /// Sums of a row.
-    pub count: usize,
-    /// `[quad][plane]`.
-    pub quads: &'a [Quad],
-}
-
-impl Operands<'_> {
-    /// The limbs that meet plane `s - limb` in sum `s`.
-    pub fn limbs(&self, s: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let planes = self.planes;
-        (0..self.matrix.limbs.len()).filter_map(move |limb| {
-            let plane = s.checked_sub(limb)?;
-            (plane < planes).then_some((limb, plane))
-        })
     }
 }

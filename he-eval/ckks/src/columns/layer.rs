@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::Error;
+use crate::error::Error;
 
 /// An input outside the image: it contributes nothing.
 pub const PADDING: u32 = u32::MAX;
@@ -47,7 +47,7 @@ pub struct Layer {
     pub(super) quads: Vec<[u32; 4]>,
     pub(super) matrices: Vec<Packed>,
     pub(super) tiles: Vec<Gather>,
-    /// Bits of the largest `Σ |w| · 255` of one limb.
+    /// Bits of the largest `Σ |w| · 255` of one digit.
     pub(super) sum_bits: u32,
     /// Products with a weight, before anything is padded or merged.
     products: usize,
@@ -59,8 +59,8 @@ pub(super) struct Packed {
     pub rows: usize,
     /// Chunks of [`CHUNK`] quads.
     pub chunks: usize,
-    /// Bytes of the weights, lowest first, one or two: `[limb][row tile][chunk][16 rows][64 bytes]`.
-    pub limbs: Vec<Vec<i8>>,
+    /// Bytes of the weights, lowest first, one or two: `[digit][row tile][chunk][16 rows][64 bytes]`.
+    pub digits: Vec<Vec<i8>>,
 }
 
 /// One application of a packed matrix.
@@ -177,16 +177,16 @@ impl Layer {
     }
 
     /// Bytes of the weights: one, or two if any needs more than eight bits.
-    pub(super) fn limbs(&self) -> usize {
+    pub(super) fn digits(&self) -> usize {
         self.matrices
             .iter()
-            .map(|m| m.limbs.len())
+            .map(|m| m.digits.len())
             .max()
             .unwrap_or(1)
     }
 }
 
-/// Largest `Σ |w| · 255` of one limb, in bits: four bytes of such sums fit in 53.
+/// Largest `Σ |w| · 255` of one digit, in bits: four bytes of such sums fit in 53.
 const MAX_SUM_BITS: u32 = 28;
 /// Largest weight.
 const MAX_WEIGHT: u32 = 32_000;
@@ -363,7 +363,8 @@ impl Packed {
         let quads = order.len() / 4;
         let chunks = quads.div_ceil(CHUNK);
         let row_tiles = matrix.rows.div_ceil(ROWS);
-        let mut limbs = vec![vec![0; row_tiles * chunks * ROWS * 4 * CHUNK]; 1 + usize::from(wide)];
+        let mut digits =
+            vec![vec![0; row_tiles * chunks * ROWS * 4 * CHUNK]; 1 + usize::from(wide)];
         for row in 0..matrix.rows {
             for (place, column) in order.iter().enumerate() {
                 let Some(column) = *column else { continue };
@@ -372,39 +373,31 @@ impl Packed {
                 let at = (tile * ROWS + row % ROWS) * 4 * CHUNK + place % (4 * CHUNK);
                 // the signed byte nearest below, and what is left
                 let low = w as i8;
-                limbs[0][at] = low;
+                digits[0][at] = low;
                 if wide {
-                    limbs[1][at] = ((w - i32::from(low)) >> 8) as i8;
+                    digits[1][at] = ((w - i32::from(low)) >> 8) as i8;
                 }
             }
         }
         Self {
             rows: matrix.rows,
             chunks,
-            limbs,
+            digits,
         }
     }
 
     /// The 64 weights of one row and one chunk.
-    pub fn row(&self, limb: usize, row: usize, chunk: usize) -> &[i8] {
+    pub fn row(&self, digit: usize, row: usize, chunk: usize) -> &[i8] {
         let tile = row / ROWS * self.chunks + chunk;
         let at = (tile * ROWS + row % ROWS) * 4 * CHUNK;
-        &self.limbs[limb][at..at + 4 * CHUNK]
+        &self.digits[digit][at..at + 4 * CHUNK]
     }
 
-    /// The weights of [`ROWS`] rows and one chunk, row after row.
-    #[cfg(target_arch = "x86_64")]
-    pub fn rows(&self, limb: usize, row_tile: usize, chunk: usize) -> &[i8] {
-        let size = ROWS * 4 * CHUNK;
-        let at = (row_tile * self.chunks + chunk) * size;
-        &self.limbs[limb][at..at + size]
-    }
-
-    /// Largest `Σ |w| · 255` of one row; of both limbs together, since they meet in one sum.
+    /// Largest `Σ |w| · 255` of one row; of both digits together, since they meet in one sum.
     fn largest_sum(&self) -> u64 {
         let sum = |row: usize| -> u64 {
             let chunks = (0..self.chunks).flat_map(|chunk| {
-                (0..self.limbs.len()).flat_map(move |limb| self.row(limb, row, chunk))
+                (0..self.digits.len()).flat_map(move |digit| self.row(digit, row, chunk))
             });
             chunks.map(|w| u64::from(w.unsigned_abs())).sum()
         };

@@ -1,7 +1,7 @@
 //! Plaintext-weight layers and squares, run together on a few columns of residues at a time.
 //!
 //! With one feature a ciphertext, a linear layer acts on every column of residues (one position of
-//! the transform, modulo one prime) alone, and so does a square, as long as its three parts are kept.
+//! the transform, modulo one prime) alone, and so does a square, as long as its three components are kept.
 //! A run of such steps therefore goes through the layers block by block of columns, in cache, and only
 //! its results are written to memory.
 //!
@@ -15,6 +15,7 @@
 mod bare;
 mod kernel;
 mod layer;
+mod operands;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -39,11 +40,11 @@ const MAX_PLANES: usize = 8;
 
 /// One step of a run.
 #[derive(Clone, Copy)]
-pub(crate) enum Step<'a> {
+pub(crate) enum ColumnStep<'a> {
     /// A linear layer, and its biases modulo the prime.
     Linear { layer: &'a Layer, bias: &'a [u64] },
-    /// Two parts become three.
-    Square,
+    /// Two components become three. Before, a shift modulo the prime is added to each value; none if there are none.
+    Square { shifts: &'a [u64] },
 }
 
 /// Seconds of each kind of step, summed over threads.
@@ -58,9 +59,9 @@ pub struct Times {
 /// Buffers of one thread.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// Results of a step, `[value · parts + part]`.
+    /// Results of a step, `[value · components + component]`.
     words: [Vec<Row>; 2],
-    /// Bytes of the values of one part, `[value]`.
+    /// Bytes of the values of one component, `[value]`.
     planes: Vec<Planes>,
     /// Interleaved bytes, `[quad][plane]`.
     quads: Vec<Quad>,
@@ -112,26 +113,42 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// One part of the square of a value of two parts.
-    fn square(self, kernel: Kernel, m: &Modulus, value: usize, part: usize, to: &mut Row) {
-        let (a, b) = match part {
-            0 => (0, 0),
-            1 => (0, 1),
-            _ => (1, 1),
+    /// One component of the square of a value of two components, plus its shift.
+    fn square(
+        self,
+        (kernel, m): (Kernel, &Modulus),
+        shifts: &[u64],
+        value: usize,
+        component: usize,
+        to: &mut Row,
+    ) {
+        let mut shifted = [0; BLOCK];
+        let mut first = self.row(2 * value);
+        if let Some(&shift) = shifts.get(value) {
+            // a constant is itself in every slot of the transform
+            for (to, x) in shifted.iter_mut().zip(first) {
+                *to = m.add(*x, shift);
+            }
+            first = &shifted;
+        }
+        let second = self.row(2 * value + 1);
+        let (a, b) = match component {
+            0 => (first, first),
+            1 => (first, second),
+            _ => (second, second),
         };
-        let (a, b) = (self.row(2 * value + a), self.row(2 * value + b));
-        kernel.multiply(m, a, b, part == 1, to);
+        kernel.multiply(m, a, b, component == 1, to);
     }
 }
 
 /// Runs `steps` on one block.
 ///
-/// `inputs[value · parts + part]` are reduced residues; so are the results, `[value][part]`, as many
+/// `inputs[value · components + component]` are reduced residues; so are the results, `[value][component]`, as many
 /// as the last step makes.
 pub(crate) fn evaluate(
     kernel: Kernel,
     m: &Modulus,
-    steps: &[Step<'_>],
+    steps: &[ColumnStep<'_>],
     inputs: &[&Row],
     output: &mut [Row],
     scratch: &mut Scratch,
@@ -152,8 +169,8 @@ pub(crate) fn evaluate(
         panel,
         sums,
     };
-    let mut parts = 2;
-    let mut squared = false;
+    let mut components = 2;
+    let mut squared = None;
     let mut linear = 0;
     for (index, step) in steps.iter().enumerate() {
         let start = Instant::now();
@@ -164,32 +181,32 @@ pub(crate) fn evaluate(
             Source::Rows(from)
         };
         match step {
-            Step::Square => {
+            ColumnStep::Square { shifts } => {
                 // a linear layer that follows squares what it reads
-                squared = true;
-                parts = 3;
+                squared = Some(*shifts);
+                components = 3;
                 if last {
                     for (value, out) in output.chunks_mut(3).enumerate() {
-                        for (part, out) in out.iter_mut().enumerate() {
-                            source.square(kernel, m, value, part, out);
+                        for (component, out) in out.iter_mut().enumerate() {
+                            source.square((kernel, m), shifts, value, component, out);
                         }
                     }
                 }
                 times.square += start.elapsed().as_secs_f64();
             }
-            Step::Linear { layer, bias } => {
+            ColumnStep::Linear { layer, bias } => {
                 let target = if last {
                     &mut *output
                 } else {
-                    to.resize(layer.outputs * parts, [0; BLOCK]);
+                    to.resize(layer.outputs * components, [0; BLOCK]);
                     to.as_mut_slice()
                 };
                 let mut squaring = 0.0;
-                for part in 0..parts {
-                    squaring += work.spread(layer, source, parts, part, squared);
-                    work.linear(layer, parts, part, bias, target);
+                for component in 0..components {
+                    squaring += work.spread(layer, source, components, component, squared);
+                    work.linear(layer, components, component, bias, target);
                 }
-                squared = false;
+                squared = None;
                 times.square += squaring;
                 times.linear[linear.min(1)] += start.elapsed().as_secs_f64() - squaring;
                 linear += 1;
@@ -199,7 +216,6 @@ pub(crate) fn evaluate(
             }
         }
     }
-    kernel.release();
 }
 
 struct Work<'a> {
@@ -217,15 +233,15 @@ impl Work<'_> {
         self.m.bits().div_ceil(8) as usize
     }
 
-    /// Steps 1 and half of 2 for one part: bytes of all values, interleaved. Returns the seconds that
-    /// squaring took, if the values are to be squared first.
+    /// Steps 1 and half of 2 for one component: bytes of all values, interleaved. Returns the seconds that
+    /// squaring took, if the values are to be squared first, with their shifts.
     fn spread(
         &mut self,
         layer: &Layer,
         source: Source<'_>,
-        parts: usize,
-        part: usize,
-        squared: bool,
+        components: usize,
+        component: usize,
+        squared: Option<&[u64]>,
     ) -> f64 {
         let count = self.planes();
         self.planes.resize(layer.inputs.max(4), Planes::ZERO);
@@ -234,16 +250,17 @@ impl Work<'_> {
             .resize((layer.quads.len() + CHUNK) * count, Quad::ZERO);
         let mut square = [0; BLOCK];
         let mut seconds = 0.0;
-        if squared {
+        if let Some(shifts) = squared {
             let start = Instant::now();
             for (value, planes) in self.planes[..layer.inputs].iter_mut().enumerate() {
-                source.square(self.kernel, self.m, value, part, &mut square);
+                source.square((self.kernel, self.m), shifts, value, component, &mut square);
                 self.kernel.split(&square, planes);
             }
             seconds = start.elapsed().as_secs_f64();
         } else {
             for (value, planes) in self.planes[..layer.inputs].iter_mut().enumerate() {
-                self.kernel.split(source.row(value * parts + part), planes);
+                self.kernel
+                    .split(source.row(value * components + component), planes);
             }
         }
         for (quad, to) in layer.quads.iter().zip(self.quads.chunks_mut(count)) {
@@ -256,17 +273,17 @@ impl Work<'_> {
         seconds
     }
 
-    /// Steps 2 and 3 for one part.
+    /// Steps 2 and 3 for one component.
     fn linear(
         &mut self,
         layer: &Layer,
-        parts: usize,
-        part: usize,
+        components: usize,
+        component: usize,
         bias: &[u64],
         output: &mut [Row],
     ) {
         let planes = self.planes();
-        let sums = planes + layer.limbs() - 1;
+        let sums = planes + layer.digits() - 1;
         for gather in &layer.tiles {
             let matrix = &layer.matrices[gather.matrix];
             let rows = matrix.rows.next_multiple_of(layer::ROWS);
@@ -282,8 +299,12 @@ impl Work<'_> {
                 &mut self.sums[..rows * sums],
             );
             for (&out, sums) in gather.outputs.iter().zip(self.sums.chunks(sums)) {
-                let bias = if part == 0 { bias[out as usize] } else { 0 };
-                let to = &mut output[out as usize * parts + part];
+                let bias = if component == 0 {
+                    bias[out as usize]
+                } else {
+                    0
+                };
+                let to = &mut output[out as usize * components + component];
                 self.kernel.combine(self.m, layer.sum_bits, sums, bias, to);
             }
         }

@@ -1,6 +1,6 @@
 //! The inner loops in plain Rust.
 
-use super::{BLOCK, Planes, Quad, Row, Sums, kernel::Operands, layer::CHUNK};
+use super::{BLOCK, Planes, Quad, Row, Sums, layer::CHUNK, operands::Operands};
 use crate::modulus::{Modulus, WORD};
 
 /// See [`super::Kernel::multiply`].
@@ -45,9 +45,9 @@ pub(super) fn product(operands: &Operands<'_>, sums: &mut [Sums]) {
     for row in 0..matrix.rows {
         for s in 0..count {
             let mut sum = [0; BLOCK];
-            for (limb, plane) in operands.limbs(s) {
+            for (digit, plane) in operands.digits(s) {
                 for (chunk, ids) in gather.quads[..gather.used].chunks(CHUNK).enumerate() {
-                    let weights = matrix.row(limb, row, chunk).chunks_exact(4);
+                    let weights = matrix.row(digit, row, chunk).chunks_exact(4);
                     for (w, &id) in weights.zip(ids) {
                         if w == [0; 4] {
                             continue;

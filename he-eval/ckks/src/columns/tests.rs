@@ -2,7 +2,9 @@
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::{BLOCK, Kernel, Layer, Matrix, PADDING, Row, Scratch, Step, Tile, Times, evaluate};
+use super::{
+    BLOCK, ColumnStep, Kernel, Layer, Matrix, PADDING, Row, Scratch, Tile, Times, evaluate,
+};
 use crate::modulus::{Modulus, primes};
 
 fn modulus(bits: u32) -> Modulus {
@@ -88,7 +90,7 @@ impl Case {
         Layer::new(self.inputs, self.outputs, &self.matrices, &self.tiles).unwrap()
     }
 
-    /// `[output][column]` for one part.
+    /// `[output][column]` for one component.
     fn expected(&self, m: &Modulus, inputs: &[Row], bias: &[u64]) -> Vec<Row> {
         let q = i128::from(m.value());
         let mut outputs = vec![[0; BLOCK]; self.outputs];
@@ -135,7 +137,13 @@ fn rows(rng: &mut StdRng, m: &Modulus, count: usize, fill: Fill) -> Vec<Row> {
         .collect()
 }
 
-fn run(kernel: Kernel, m: &Modulus, steps: &[Step], inputs: &[Row], count: usize) -> Vec<Row> {
+fn run(
+    kernel: Kernel,
+    m: &Modulus,
+    steps: &[ColumnStep],
+    inputs: &[Row],
+    count: usize,
+) -> Vec<Row> {
     let references: Vec<&Row> = inputs.iter().collect();
     let mut output = vec![[u64::MAX; BLOCK]; count];
     // a scratch that another run has used
@@ -183,15 +191,16 @@ fn every_kernel_computes_dense_layers_exactly() {
                 let inputs = rows(&mut rng, &m, 2 * columns, fill);
                 let bias: Vec<u64> = (0..outputs as u64).map(|i| m.value() - 1 - i).collect();
                 let layer = case.layer();
-                let steps = [Step::Linear {
+                let steps = [ColumnStep::Linear {
                     layer: &layer,
                     bias: &bias,
                 }];
-                let parts: Vec<Vec<Row>> = (0..2)
-                    .map(|part| {
-                        let own: Vec<Row> = inputs.iter().skip(part).step_by(2).copied().collect();
+                let components: Vec<Vec<Row>> = (0..2)
+                    .map(|component| {
+                        let own: Vec<Row> =
+                            inputs.iter().skip(component).step_by(2).copied().collect();
                         let zero = vec![0; outputs];
-                        case.expected(&m, &own, if part == 0 { &bias } else { &zero })
+                        case.expected(&m, &own, if component == 0 { &bias } else { &zero })
                     })
                     .collect();
                 for kernel in Kernel::available() {
@@ -199,7 +208,7 @@ fn every_kernel_computes_dense_layers_exactly() {
                     for (i, row) in found.iter().enumerate() {
                         assert_eq!(
                             row,
-                            &parts[i % 2][i / 2],
+                            &components[i % 2][i / 2],
                             "{kernel:?}, {bits} bits, {columns} to {outputs}, weights {limit}"
                         );
                     }
@@ -223,7 +232,7 @@ fn sums_may_be_as_large_as_a_layer_allows() {
         let case = Case::dense(&mut rng, columns, 1, 127, fill);
         let layer = case.layer();
         assert_eq!(layer.sum_bits, 28);
-        let steps = [Step::Linear {
+        let steps = [ColumnStep::Linear {
             layer: &layer,
             bias: &[m.value() - 1],
         }];
@@ -248,7 +257,7 @@ fn a_position_outside_the_image_has_its_bias_alone() {
     let layer = case.layer();
     let inputs = rows(&mut rng, &m, 2 * case.inputs, Fill::Random);
     let bias: Vec<u64> = (0..outputs as u64).collect();
-    let steps = [Step::Linear {
+    let steps = [ColumnStep::Linear {
         layer: &layer,
         bias: &bias,
     }];
@@ -278,12 +287,17 @@ fn a_run_of_layers_and_squares_is_what_its_steps_are() {
                 (0..count).map(|_| rng.random_range(0..m.value())).collect()
             };
             let (one, two) = (bias(first.outputs), bias(second.outputs));
-            let part = |part: usize, inputs: &[Row], parts: usize| -> Vec<Row> {
-                inputs.iter().skip(part).step_by(parts).copied().collect()
+            let component = |component: usize, inputs: &[Row], components: usize| -> Vec<Row> {
+                inputs
+                    .iter()
+                    .skip(component)
+                    .step_by(components)
+                    .copied()
+                    .collect()
             };
             let zero = vec![0; first.outputs.max(20)];
-            let a = first.expected(&m, &part(0, &inputs, 2), &one);
-            let b = first.expected(&m, &part(1, &inputs, 2), &zero);
+            let a = first.expected(&m, &component(0, &inputs, 2), &one);
+            let b = first.expected(&m, &component(1, &inputs, 2), &zero);
             let multiply = |a: &[Row], b: &[Row], factor: u64| -> Vec<Row> {
                 let pairs = a.iter().zip(b);
                 pairs
@@ -298,16 +312,18 @@ fn a_run_of_layers_and_squares_is_what_its_steps_are() {
             let results: Vec<Vec<Row>> = squares
                 .iter()
                 .enumerate()
-                .map(|(part, s)| second.expected(&m, s, if part == 0 { &two } else { &zero }))
+                .map(|(component, s)| {
+                    second.expected(&m, s, if component == 0 { &two } else { &zero })
+                })
                 .collect();
             let (layer_one, layer_two) = (first.layer(), second.layer());
             let steps = [
-                Step::Linear {
+                ColumnStep::Linear {
                     layer: &layer_one,
                     bias: &one,
                 },
-                Step::Square,
-                Step::Linear {
+                ColumnStep::Square { shifts: &[] },
+                ColumnStep::Linear {
                     layer: &layer_two,
                     bias: &two,
                 },

@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 
 use crate::{
     modulus::{Factor, Modulus, WORD},
-    ring::{Factors, Source, Twist},
+    twist::{Factors, Source, Twist},
 };
 
 /// Words in a vector.

@@ -1,109 +1,194 @@
-//! Predicting seconds: a few operations are timed on the real parameters, and counted.
+//! Predicted memory, and predicted seconds: a few operations are timed on the real parameters, and counted.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
-use ethnum::I256;
-
-use super::Bfv;
-use crate::{
-    EvalError,
-    graph::{Graph, Linear, Matrix, Operation, Power, Tile},
-    plan::Seconds,
-    scheme::{Client, NodeByNode, Scheme},
+use cryptodl_fold::{
+    Operation,
+    graph::{Add, Layout, Linear, Matrix, Product, Tile, ValueId},
 };
+use ethnum::I256;
+use rayon::prelude::*;
 
-/// Values in each timed operation: enough to keep a few threads busy.
+use super::{
+    component::{Component, Operand, Value},
+    error::BfvError,
+    parts::parts_made,
+    program::BfvProgram,
+    secret::Secret,
+};
+use crate::plan::Seconds;
+
+/// Numbers in each timed operation: enough to keep a few threads busy.
 const SAMPLE: usize = 16;
+const LAYOUT: Layout = Layout {
+    channels: SAMPLE,
+    positions: 1,
+};
 /// Outputs of the timed dense layer.
 const ROWS: usize = 64;
 
-/// Predicted seconds for one batch of all shares: times one share on this machine, with the threads of the
-/// current pool.
+/// Peak bytes of ciphertexts while one CRT component is evaluated, and all keys.
+pub(super) fn memory(program: &BfvProgram) -> usize {
+    let graph = &program.graph;
+    let nodes = graph.nodes.iter().enumerate();
+    let peaks = nodes.map(|(index, node)| {
+        let alive = (0..=index).filter(|value| program.last_readers[*value] >= Some(index));
+        let alive = alive.map(|value| graph.layout(ValueId(value)).len() * program.parts[value]);
+        let parts = match node.operation {
+            // all of its results are there before the first is relinearised
+            Operation::Linear(_) => parts_made(node, &program.parts),
+            _ => program.parts[ValueId::of_node(index).0],
+        };
+        alive.sum::<usize>() + node.output.len() * parts
+    });
+    peaks.max().unwrap_or(0) * program.part_bytes() + program.key_bytes()
+}
+
+/// Seconds of one operation on one number.
+struct Rates {
+    encrypt: f64,
+    decrypt: f64,
+    /// A square, and a product of two.
+    square: f64,
+    product: f64,
+    relinearise: f64,
+    /// A polynomial of a number times a weight.
+    multiply: f64,
+    /// Writing a polynomial of a linear layer's output.
+    write: f64,
+    /// A polynomial of a number times its factor in a sum.
+    add: f64,
+}
+
+/// Predicted seconds for one batch of all components: times one on this machine, with the threads of the current pool.
 ///
 /// # Errors
 /// When the encryption library fails.
-pub fn predict(graph: &Graph<i64>, scheme: &Bfv) -> Result<Seconds, EvalError> {
-    let one = Bfv {
-        shares: vec![scheme.shares[0].clone()],
-    };
-    let (client, servers) = one.keys()?;
-    let server = &servers[0];
-    let features = vec![vec![1; one.slots()]; SAMPLE];
-    let fresh = || client.encrypt(0, &features);
-    let square = Power {
-        degree: 2,
-        lower: Vec::new(),
-        positions: SAMPLE,
-        typical: Vec::new(),
-    };
-
-    let (encrypt, inputs) = timed(fresh)?;
-    let (product, squares) = timed(|| server.power(&square, inputs))?;
-    // one product each: writing the outputs and, from three parts, relinearising them
-    let (relinearise, outputs) = timed(|| server.linear(&diagonal(), squares))?;
-    let (write, inputs) = timed(|| server.linear(&diagonal(), outputs))?;
-    let (dense, outputs) = timed(|| server.linear(&full(), inputs))?;
-    let (decrypt, _) = timed(|| client.decrypt(&[outputs], one.slots()))?;
-
-    let write_one = write / (2 * SAMPLE) as f64;
-    let product_one = product / SAMPLE as f64;
-    let multiply_one = ((dense / 2.0 - ROWS as f64 * write_one) / (SAMPLE * ROWS) as f64).max(0.0);
-    let relinearise_one = (relinearise / SAMPLE as f64 - 3.0 * write_one).max(0.0);
+pub(super) fn predict(program: &BfvProgram) -> Result<Seconds, BfvError> {
+    let rates = Rates::measure(program)?;
+    let graph = &program.graph;
     let mut infer = 0.0;
-    let mut parts = 2.0;
-    let mut values = graph.inputs;
-    for node in &graph.nodes {
-        match &node.operation {
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let numbers = node.output.len() as f64;
+        let parts = parts_made(node, &program.parts) as f64;
+        infer += match &node.operation {
             Operation::Linear(linear) => {
-                let outputs = linear.outputs() as f64;
-                infer +=
-                    parts * (linear.dense_products() as f64 * multiply_one + outputs * write_one);
-                if parts > 2.0 {
-                    infer += outputs * relinearise_one;
-                }
-                (parts, values) = (2.0, linear.outputs());
+                parts * (linear.dense_products() as f64 * rates.multiply + numbers * rates.write)
             }
-            Operation::Power(power) => {
-                let extra = (power.products() - 1) as f64;
-                infer += values as f64 * (product_one + extra * (product_one + relinearise_one));
-                parts = 3.0;
-            }
-            Operation::Function(_) => return Err(EvalError::NotPolynomial),
+            Operation::Product(_) if node.operands[0] == node.operands[1] => numbers * rates.square,
+            Operation::Product(_) => numbers * rates.product,
+            Operation::Power(_) => numbers * (2.0 * rates.square + rates.relinearise),
+            _ => parts * numbers * node.operands.len() as f64 * rates.add,
+        };
+        if program.relinearises(index) {
+            infer += numbers * rates.relinearise;
         }
     }
-    let shares = scheme.shares() as f64;
+    let components = program.parameters.len() as f64;
     Ok(Seconds {
-        encrypt: shares * encrypt / SAMPLE as f64 * graph.inputs as f64,
-        infer: shares * infer,
-        decrypt: shares * decrypt / ROWS as f64 * values as f64,
+        encrypt: components * rates.encrypt * graph.inputs() as f64,
+        infer: components * infer,
+        decrypt: components * rates.decrypt * graph.output_scale.len() as f64,
     })
 }
 
-fn timed<T>(run: impl FnOnce() -> Result<T, EvalError>) -> Result<(f64, T), EvalError> {
+impl Rates {
+    fn measure(program: &BfvProgram) -> Result<Self, BfvError> {
+        let parameters = &program.parameters[0];
+        let secret = Secret::generate(parameters)?;
+        let component = Component::new(parameters.clone(), &secret.relinearisation()?)?;
+        let column = vec![1; parameters.degree()];
+        let fresh = || {
+            (0..SAMPLE)
+                .into_par_iter()
+                .map(|_| secret.encrypt(&column))
+                .collect()
+        };
+        let square = Product::default();
+
+        let (encrypt, inputs): (f64, Value) = timed(fresh)?;
+        let (product, _) = timed(|| {
+            component.product(
+                &square,
+                LAYOUT,
+                vec![borrowed(&inputs), reversed(&inputs)],
+                false,
+            )
+        })?;
+        let (square, squares) =
+            timed(|| component.product(&square, LAYOUT, vec![owned(inputs)], false))?;
+        // one product each: writing the outputs and, from three parts, relinearising them
+        let (relinearise, outputs) = timed(|| component.linear(&diagonal(), vec![owned(squares)]))?;
+        let (write, inputs) = timed(|| component.linear(&diagonal(), vec![owned(outputs)]))?;
+        let terms = || vec![borrowed(&inputs), borrowed(&inputs)];
+        let (add, _) = timed(|| component.add(&sum(), LAYOUT, terms(), false))?;
+        let (dense, outputs) = timed(|| component.linear(&full(), vec![owned(inputs)]))?;
+        let decrypted = || {
+            outputs
+                .par_iter()
+                .map(|x| secret.decrypt(x, column.len()))
+                .collect()
+        };
+        let (decrypt, _): (f64, Vec<_>) = timed(decrypted)?;
+
+        let sample = SAMPLE as f64;
+        let write = write / (2.0 * sample);
+        let rows = ROWS as f64;
+        Ok(Self {
+            encrypt: encrypt / sample,
+            decrypt: decrypt / rows,
+            square: square / sample,
+            product: product / sample,
+            relinearise: (relinearise / sample - 3.0 * write).max(0.0),
+            multiply: ((dense / 2.0 - rows * write) / (sample * rows)).max(0.0),
+            write,
+            add: add / (4.0 * sample),
+        })
+    }
+}
+
+fn timed<T>(run: impl FnOnce() -> Result<T, BfvError>) -> Result<(f64, T), BfvError> {
     let start = Instant::now();
     let value = run()?;
     Ok((start.elapsed().as_secs_f64(), value))
 }
 
-/// A layer with one input for each of its `SAMPLE` outputs.
-fn diagonal() -> Linear<i64> {
-    let tiles = 0..SAMPLE as u32;
-    let tiles = tiles
-        .map(|i| Tile {
-            matrix: 0,
-            inputs: vec![i],
-            outputs: vec![i],
-        })
-        .collect();
-    sample_layer(tiles, 1, 1, SAMPLE)
+fn owned(value: Value) -> Operand<'static> {
+    value.into_iter().map(Cow::Owned).collect()
 }
 
-/// A dense layer from `SAMPLE` values to `ROWS`.
+fn borrowed(value: &Value) -> Operand<'_> {
+    value.iter().map(Cow::Borrowed).collect()
+}
+
+/// So that no number meets itself.
+fn reversed(value: &Value) -> Operand<'_> {
+    value.iter().rev().map(Cow::Borrowed).collect()
+}
+
+/// A sum of two values with a factor each.
+fn sum() -> Add<i64> {
+    Add {
+        factors: vec![vec![I256::from(3); SAMPLE]; 2],
+        bias: vec![I256::ONE; SAMPLE],
+    }
+}
+
+/// A layer with one input for each of its `SAMPLE` outputs.
+fn diagonal() -> Linear<i64> {
+    let tiles = (0..SAMPLE as u32).map(|i| Tile {
+        matrix: 0,
+        inputs: vec![i],
+        outputs: vec![i],
+    });
+    sample_layer(tiles.collect(), 1, 1, SAMPLE)
+}
+
+/// A dense layer from `SAMPLE` numbers to `ROWS`.
 fn full() -> Linear<i64> {
-    let inputs = (0..SAMPLE as u32).collect();
     let tile = Tile {
         matrix: 0,
-        inputs,
+        inputs: (0..SAMPLE as u32).collect(),
         outputs: (0..ROWS as u32).collect(),
     };
     sample_layer(vec![tile], ROWS, SAMPLE, ROWS)
@@ -118,7 +203,5 @@ fn sample_layer(tiles: Vec<Tile>, rows: usize, columns: usize, outputs: usize) -
         }],
         tiles,
         bias: vec![I256::ONE; outputs],
-        channels: outputs,
-        positions: 1,
     }
 }

@@ -17,12 +17,16 @@
     reason = "a body is compiled once for each CPU level, inside the function that names it"
 )]
 
+use cryptodl_fold::{
+    Graph, Operation,
+    graph::{Linear, Matrix, PADDING, Tile},
+};
 use rayon::prelude::*;
 
-use crate::{
-    graph::{Linear, Matrix, PADDING, Tile},
-    quantise::MAX_ROW_SUM,
-};
+use super::error::BfvError;
+
+/// A row's absolute weights sum to less than this: with halves of 31 bits, sums stay exact in `f64`.
+pub const MAX_ROW_SUM: i64 = 1 << 22;
 
 /// Columns of one block: 16 AVX-512 registers' worth of words.
 const BLOCK: usize = 128;
@@ -31,6 +35,33 @@ const HALF_BITS: u32 = 31;
 const SHIFT: f64 = (1u64 << HALF_BITS) as f64;
 // a row of weights and a half of a residue fill the mantissa of an f64 at most
 const _: () = assert!(MAX_ROW_SUM <= 1 << (53 - HALF_BITS));
+
+/// Refuses layers whose sums would not be exact.
+///
+/// # Errors
+/// When the absolute weights of a row sum to [`MAX_ROW_SUM`] or more.
+pub(super) fn check(graph: &Graph<i64>) -> Result<(), BfvError> {
+    for node in &graph.nodes {
+        let Operation::Linear(linear) = &node.operation else {
+            continue;
+        };
+        for matrix in &linear.matrices {
+            let sums = (0..matrix.rows).map(|row| row_sum(matrix.row(row)));
+            if let Some(sum) = sums.max().filter(|sum| *sum >= MAX_ROW_SUM) {
+                return Err(BfvError::RowSum {
+                    node: node.name.clone(),
+                    sum,
+                    limit: MAX_ROW_SUM,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn row_sum(row: &[i64]) -> i64 {
+    row.iter().map(|w| w.abs()).sum()
+}
 
 /// The residues of all input values modulo one prime.
 pub struct Residues<'a> {
@@ -43,7 +74,7 @@ pub struct Residues<'a> {
 /// Applies `layer` to `inputs`, writing one slice of words for each output value.
 ///
 /// # Panics
-/// When a row of weights is so large that sums would not be exact (quantisation refuses to make one),
+/// When a row of weights is so large that sums would not be exact ([`Bfv`](super::Bfv) refuses to compile one),
 /// or slices have different lengths.
 pub fn apply(layer: &Linear<i64>, inputs: &Residues<'_>, bias: &[u64], outputs: Vec<&mut [u64]>) {
     let packed: Vec<Packed> = layer.matrices.iter().map(Packed::new).collect();
@@ -91,7 +122,7 @@ impl Packed {
         let groups = matrix.rows.div_ceil(ROWS);
         let mut weights = vec![[0.0; ROWS]; groups * matrix.columns];
         for row in 0..matrix.rows {
-            let sum: i64 = matrix.row(row).iter().map(|w| w.abs()).sum();
+            let sum = row_sum(matrix.row(row));
             assert!(sum < MAX_ROW_SUM, "a row of weights sums to {sum}");
             for (column, &w) in matrix.row(row).iter().enumerate() {
                 weights[row / ROWS * matrix.columns + column][row % ROWS] = w as f64;
@@ -289,8 +320,6 @@ mod tests {
                 outputs: (0..rows as u32).collect(),
             }],
             bias: vec![I256::ZERO; rows],
-            channels: rows,
-            positions: 1,
         }
     }
 

@@ -1,196 +1,144 @@
 //! The server: evaluation keys only.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
-use ethnum::I256;
-use fhe::bfv::{BfvParameters, Ciphertext, RelinearizationKey};
-use fhe_math::rq::{Context, Poly, Representation, traits::TryConvertFrom};
-use ndarray::Array2;
-use num_bigint::BigUint;
-use rayon::prelude::*;
+use cryptodl_fold::{Node, Operation, graph::ValueId};
 
 use super::{
-    kernel::{self, Residues},
-    library,
+    batch::{BfvBatch, BfvKeys, adopted},
+    component::{Component, Operand, Value},
+    error::BfvError,
+    program::BfvProgram,
 };
 use crate::{
-    EvalError,
-    graph::{Linear, Power},
-    scheme::NodeByNode,
+    scheme::Server,
+    work::{Observe, Work},
 };
 
-/// Evaluates one share: the parameters of one plaintext modulus and its relinearisation key.
+/// Evaluates a graph modulo each plaintext modulus.
 pub struct BfvServer {
-    parameters: Arc<BfvParameters>,
-    context: Arc<Context>,
-    relinearisation: RelinearizationKey,
+    program: Arc<BfvProgram>,
+    components: Vec<Component>,
 }
 
 impl BfvServer {
-    pub(super) fn new(
-        parameters: Arc<BfvParameters>,
-        relinearisation: RelinearizationKey,
-    ) -> Result<Self, EvalError> {
-        let context = parameters.context_at_level(0).map_err(library)?.clone();
-        Ok(Self {
-            parameters,
-            context,
-            relinearisation,
-        })
-    }
-
-    /// `value` modulo the plaintext modulus.
-    fn residue(&self, value: I256) -> u64 {
-        value
-            .rem_euclid(I256::from(self.parameters.plaintext()))
-            .as_u64()
-    }
-
-    /// The residues of `round(Q · value / t)`: what adding the plaintext `value` adds to `c0`, in
-    /// every slot of the transform since the polynomial is constant.
-    fn scaled_constant(&self, value: I256) -> Vec<u64> {
-        let plain = self.parameters.plaintext();
-        let scaled = (self.context.modulus() * self.residue(value) + plain / 2) / plain;
-        let residues = self.parameters.moduli().iter();
-        residues
-            .map(|&q| (&scaled % q).try_into().expect("below a 64-bit modulus"))
-            .collect()
-    }
-
-    fn add_constant(&self, value: &mut Ciphertext, constant: I256) -> Result<(), EvalError> {
-        let residues = self.scaled_constant(constant);
-        let degree = self.parameters.degree();
-        let filled = Array2::from_shape_fn((residues.len(), degree), |(row, _)| residues[row]);
-        value[0] += &self.poly(filled)?;
-        Ok(())
-    }
-
-    fn poly(&self, residues: Array2<u64>) -> Result<Poly, EvalError> {
-        Poly::try_convert_from(residues, &self.context, true, Representation::Ntt).map_err(library)
-    }
-
-    fn relinearise(&self, value: &mut Ciphertext) -> Result<(), EvalError> {
-        if value.len() == 3 {
-            self.relinearisation.relinearizes(value).map_err(library)?;
-        }
-        Ok(())
-    }
-
-    /// `y^d` and its lower terms; the result has three parts.
-    fn power_one(
+    /// What node `index` reads. It owns what nothing reads after it; the rest it borrows.
+    fn operands<'a>(
         &self,
-        y: &Ciphertext,
-        degree: usize,
-        lower: &[I256],
-    ) -> Result<Ciphertext, EvalError> {
-        let mut square = y * y;
-        match (degree, lower) {
-            (3, &[b1]) => {
-                self.relinearise(&mut square)?;
-                self.add_constant(&mut square, b1)?;
-                Ok(&square * y)
+        index: usize,
+        batch: &'a mut BfvBatch,
+    ) -> Result<Vec<Operand<'a>>, BfvError> {
+        let node = &self.program.graph.nodes[index];
+        let read = distinct(node);
+        let is_last = |value: &ValueId| {
+            let times = read.iter().filter(|other| *other == value).count();
+            times == 1 && self.program.last_readers[value.0] == Some(index)
+        };
+        let is_linear = matches!(node.operation, Operation::Linear(_));
+        if !is_linear && read.contains(&ValueId::INPUT) {
+            // what the client encrypted meets ciphertexts of the server
+            let parameters = &self.program.parameters[batch.component];
+            for pixel in batch.values[0].iter_mut().flatten() {
+                *pixel = adopted(pixel, parameters)?;
             }
-            (4, &[b1, b2]) => {
-                // y⁴ + b₂y² + b₁y = (y² + b₂/2)² + b₁y - (b₂/2)²
-                let half = b2 / 2;
-                self.relinearise(&mut square)?;
-                self.add_constant(&mut square, half)?;
-                let mut outer = &square * &square;
-                let factor = BigUint::from(self.residue(b1));
-                for part in 0..2 {
-                    outer[part] += &(&y[part] * &factor);
-                }
-                self.add_constant(&mut outer, -(half * half))?;
-                Ok(outer)
-            }
-            _ => Ok(square),
         }
+        let owned = read.iter().map(|value| {
+            let slot = &mut batch.values[value.0];
+            if is_last(value) { slot.take() } else { None }
+        });
+        let owned: Vec<Option<Value>> = owned.collect();
+        let operands = read.iter().zip(owned).map(|(value, owned)| {
+            if let Some(owned) = owned {
+                return Some(owned.into_iter().map(Cow::Owned).collect());
+            }
+            let shared = batch.values[value.0].as_ref()?;
+            Some(shared.iter().map(Cow::Borrowed).collect())
+        });
+        let operands: Option<Vec<Operand<'a>>> = operands.collect();
+        operands.ok_or(BfvError::Batch { index })
     }
 }
 
-impl NodeByNode for BfvServer {
-    type Weight = i64;
-    type Value = Ciphertext;
+/// The values that a node reads, the two of a square once.
+fn distinct(node: &Node<i64>) -> &[ValueId] {
+    match (&node.operation, node.operands.as_slice()) {
+        (Operation::Product(_), [a, b]) if a == b => &node.operands[..1],
+        _ => &node.operands,
+    }
+}
 
-    fn linear(
-        &self,
-        layer: &Linear<i64>,
-        inputs: Vec<Ciphertext>,
-    ) -> Result<Vec<Ciphertext>, EvalError> {
-        let moduli = self.parameters.moduli();
-        let parts = inputs.first().map_or(2, |input| input.len());
-        let shape = (moduli.len(), self.parameters.degree());
-        let bias: Vec<Vec<u64>> = layer
-            .bias
-            .iter()
-            .map(|&b| self.scaled_constant(b))
-            .collect();
-        let mut outputs: Vec<Vec<Poly>> = vec![Vec::with_capacity(parts); layer.outputs()];
-        for part in 0..parts {
-            let sources: Vec<_> = inputs
-                .iter()
-                .map(|input| input[part].coefficients())
-                .collect();
-            let rows = |prime: usize| -> Vec<&[u64]> {
-                let words = prime * shape.1..(prime + 1) * shape.1;
-                let all = sources
-                    .iter()
-                    .map(|s| s.to_slice().expect("polynomials are contiguous"));
-                all.map(|s| &s[words.clone()]).collect()
-            };
-            let mut results = vec![Array2::<u64>::zeros(shape); layer.outputs()];
-            for (prime, &modulus) in moduli.iter().enumerate() {
-                let out: Vec<&mut [u64]> = results
-                    .iter_mut()
-                    .map(|r| {
-                        let all = r.as_slice_mut().expect("made contiguous above");
-                        &mut all[prime * shape.1..(prime + 1) * shape.1]
-                    })
-                    .collect();
-                let bias: Vec<u64> = bias
-                    .iter()
-                    .map(|b| if part == 0 { b[prime] } else { 0 })
-                    .collect();
-                kernel::apply(
-                    layer,
-                    &Residues {
-                        modulus,
-                        rows: rows(prime),
-                    },
-                    &bias,
-                    out,
-                );
-            }
-            for (output, result) in outputs.iter_mut().zip(results) {
-                output.push(self.poly(result)?);
-            }
+impl Server for BfvServer {
+    type Program = BfvProgram;
+    type Keys = BfvKeys;
+    type Batch = BfvBatch;
+    type Error = BfvError;
+
+    fn new(program: Arc<BfvProgram>, keys: BfvKeys) -> Result<Self, BfvError> {
+        let (expected, got) = (program.parameters.len(), keys.0.len());
+        if expected != got {
+            return Err(BfvError::Keys { expected, got });
         }
-        drop(inputs);
-        outputs
-            .into_par_iter()
-            .map(|parts| {
-                let mut value = Ciphertext::new(parts, &self.parameters).map_err(library)?;
-                self.relinearise(&mut value)?;
-                Ok(value)
-            })
-            .collect()
+        let components = program.parameters.iter().zip(&keys.0);
+        let components =
+            components.map(|(parameters, key)| Component::new(parameters.clone(), key));
+        Ok(Self {
+            components: components.collect::<Result<_, _>>()?,
+            program,
+        })
     }
 
-    fn power(
+    fn key_bytes(&self) -> usize {
+        self.program.key_bytes()
+    }
+
+    fn steps(&self) -> usize {
+        self.program.graph.nodes.len()
+    }
+
+    fn step(
         &self,
-        power: &Power<i64>,
-        inputs: Vec<Ciphertext>,
-    ) -> Result<Vec<Ciphertext>, EvalError> {
-        inputs
-            .into_par_iter()
-            .enumerate()
-            .map(|(i, y)| {
-                let lower = power
-                    .lower
-                    .get(i / power.positions)
-                    .map_or(&[][..], Vec::as_slice);
-                self.power_one(&y, power.degree, lower)
-            })
-            .collect()
+        index: usize,
+        batch: &mut BfvBatch,
+        observe: Observe<'_>,
+    ) -> Result<(), BfvError> {
+        let graph = &self.program.graph;
+        let node = &graph.nodes[index];
+        let pixels = batch.values.first().and_then(Option::as_ref).map(Vec::len);
+        if batch.values.len() != index + 1
+            || batch.component >= self.components.len()
+            || pixels.is_some_and(|pixels| pixels != graph.inputs())
+        {
+            return Err(BfvError::Batch { index });
+        }
+        let start = Instant::now();
+        let component = &self.components[batch.component];
+        let operands = self.operands(index, batch)?;
+        let relinearise = self.program.relinearises(index);
+        let made = match &node.operation {
+            Operation::Linear(linear) => component.linear(linear, operands)?,
+            Operation::Product(product) => {
+                component.product(product, node.output, operands, relinearise)?
+            }
+            Operation::Power(power) => {
+                let operand = operands.into_iter().next().expect("a power reads a value");
+                component.power(power, node.output, operand, relinearise)?
+            }
+            Operation::Add(add) => component.add(add, node.output, operands, relinearise)?,
+            _ => unreachable!("quantisation refuses what has no integer form"),
+        };
+        for operand in &node.operands {
+            if self.program.last_readers[operand.0] == Some(index) {
+                batch.values[operand.0] = None;
+            }
+        }
+        batch.values.push(Some(made));
+        observe(Work {
+            node: &node.name,
+            kind: node.operation.kind(),
+            seconds: start.elapsed().as_secs_f64(),
+            word_products: None,
+            done: 1.0,
+        });
+        Ok(())
     }
 }

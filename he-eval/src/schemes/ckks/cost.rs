@@ -3,18 +3,15 @@
 use std::time::Instant;
 
 use cryptodl_ckks::{
-    Evaluator, Parameters, SecretKey, SeededBatch, Stage,
+    Evaluator, LayerStep, Parameters, SecretKey, SeededBatch,
     columns::{Layer, Matrix, Tile},
 };
 use rayon::prelude::*;
 
-use super::{Ckks, groups::Group, library};
-use crate::{
-    EvalError,
-    graph::{Graph, Linear, Operation},
-    plan::Seconds,
-};
+use super::{CkksError, program::CkksProgram, segments::Work};
+use crate::plan::Seconds;
 use approx::cheapest_plan;
+use cryptodl_fold::{graph::Operation, linear::Linear};
 
 /// Values in each timed operation: enough to keep a few threads busy.
 const SAMPLE: usize = 64;
@@ -25,65 +22,68 @@ const ROWS: usize = 128;
 ///
 /// # Errors
 /// When the encryption crate fails.
-pub fn predict(graph: &Graph<f64>, scheme: &Ckks) -> Result<Seconds, EvalError> {
-    let unit = Unit::measure(scheme)?;
-    let primes = scheme.parameters.primes();
-    let mut left = primes;
-    let mut infer = unit.expand * graph.inputs as f64;
-    let mut values = graph.inputs;
-    for group in scheme.program.groups() {
-        let share = left as f64 / primes as f64;
-        match group {
-            Group::Linear(node) => {
-                let (seconds, outputs) = unit.linear(graph, *node, values);
-                infer += share * 2.0 / 3.0 * seconds;
-                values = outputs;
-            }
-            Group::Square {
+pub fn predict(program: &CkksProgram) -> Result<Seconds, CkksError> {
+    let graph = &program.graph;
+    let rates = Rates::measure(program)?;
+    let all = program.parameters.primes();
+    let inputs = graph.inputs() as f64;
+    let mut infer = rates.expand * inputs;
+    for segment in &program.schedule.segments {
+        let primes = program.primes(segment.makes) + segment.levels;
+        let share = primes as f64 / all as f64;
+        let made = program.numbers(segment.makes) as f64;
+        let inputs = &segment.reads[..segment.inputs(graph)];
+        let read: usize = inputs.iter().map(|&value| program.numbers(value)).sum();
+        // transforms are as many as pairs of primes
+        let switch = share * share * rates.switch * made;
+        match &segment.work {
+            Work::Run {
                 before,
+                square,
                 after,
-                rescale,
                 ..
             } => {
-                if let Some(node) = before {
-                    let (seconds, outputs) = unit.linear(graph, *node, values);
-                    infer += share * 2.0 / 3.0 * seconds;
-                    values = outputs;
+                let mut values = read;
+                // a value has two components until it is squared, three after
+                let mut components = 2.0 / 3.0;
+                for node in [before, square, after].into_iter().flatten() {
+                    if let Operation::Linear(linear) = &graph.nodes[*node].operation {
+                        infer += share * components * rates.linear(linear, values);
+                        values = linear.outputs();
+                    } else {
+                        infer += share * rates.square * values as f64;
+                        components = 1.0;
+                    }
                 }
-                infer += share * unit.square * values as f64;
-                if let Some(node) = after {
-                    let (seconds, outputs) = unit.linear(graph, *node, values);
-                    infer += share * seconds;
-                    values = outputs;
-                }
-                if *rescale {
-                    // transforms are as many as pairs of primes
-                    infer += share * share * unit.switch * values as f64;
+                if segment.levels > 0 {
+                    infer += switch;
                 }
             }
-            Group::Polynomial { polynomials, .. } => {
+            Work::Product(_) => infer += share * rates.square * made + switch,
+            // two digits' worth of transforms in place of one a prime
+            Work::Sum(_) | Work::Align => infer += switch * 2.0 / primes as f64,
+            Work::Polynomial { polynomials, .. } => {
                 let costs = polynomials.iter().filter_map(cheapest_plan);
                 let most = costs
                     .map(|(_, cost)| cost.ciphertext_products + cost.levels)
                     .max();
-                let products = most.unwrap_or(0) as f64;
-                infer += share * share * products * unit.switch * values as f64;
+                infer += most.unwrap_or(0) as f64 * switch;
             }
         }
-        left -= group.levels();
     }
+    let results = program.numbers(program.schedule.result()) as f64;
     Ok(Seconds {
-        encrypt: unit.encrypt * graph.inputs as f64,
+        encrypt: rates.encrypt * inputs,
         infer,
-        decrypt: unit.decrypt * values as f64,
+        decrypt: rates.decrypt * results,
     })
 }
 
 /// Seconds of one value each, with all primes and all threads at work.
-struct Unit {
+struct Rates {
     encrypt: f64,
     expand: f64,
-    /// A value read by a linear layer, three parts.
+    /// A value read by a linear layer, three components.
     read: f64,
     /// A product with a weight.
     product: f64,
@@ -95,19 +95,19 @@ struct Unit {
     decrypt: f64,
 }
 
-impl Unit {
-    fn measure(scheme: &Ckks) -> Result<Self, EvalError> {
+impl Rates {
+    fn measure(program: &CkksProgram) -> Result<Self, CkksError> {
         // parameters of its own, whose memory is gone before the run
-        let literal = scheme.parameters.literal();
-        let parameters = Parameters::toy(literal).map_err(library)?;
+        let literal = program.parameters.literal();
+        let parameters = Parameters::toy(literal)?;
         let secret = SecretKey::generate(&parameters);
         let key = secret.relinearisation_key();
-        let evaluator = Evaluator::new(&parameters, Some(key)).map_err(library)?;
-        let primes = scheme.parameters.primes();
-        let slots: Vec<f64> = (0..scheme.parameters.slots())
+        let evaluator = Evaluator::new(&parameters, Some(key))?;
+        let primes = program.parameters.primes();
+        let slots: Vec<f64> = (0..program.parameters.slots())
             .map(|i| (i % 256) as f64)
             .collect();
-        let scale = scheme.program.input_scale;
+        let scale = program.scales[0];
         let sample = 0..SAMPLE;
         let encrypted = || {
             let all = sample.clone().into_par_iter();
@@ -115,14 +115,14 @@ impl Unit {
                 .collect::<Result<Vec<_>, _>>()
         };
         let (encrypt, sent) = timed(encrypted)?;
-        let batch = SeededBatch::new(&sent).map_err(library)?;
+        let batch = SeededBatch::new(&sent)?;
         let inputs = batch.expand();
         let narrow = dense(1)?;
         let wide = dense(ROWS)?;
-        let squares = [Stage::Square];
+        let squares = [LayerStep::Square];
         let bias = vec![0.0; ROWS];
-        let one = [Stage::Square, stage(&narrow, &bias)];
-        let many = [Stage::Square, stage(&wide, &bias)];
+        let one = [LayerStep::Square, linear_step(&narrow, &bias)];
+        let many = [LayerStep::Square, linear_step(&wide, &bias)];
         let (square, _) = timed(|| evaluator.run(&squares, &inputs))?;
         let (expanded, _) = timed(|| evaluator.run(&squares, &batch))?;
         let (few, _) = timed(|| evaluator.run(&one, &inputs))?;
@@ -148,16 +148,11 @@ impl Unit {
         })
     }
 
-    /// Seconds of a linear layer on three parts, and its outputs.
-    fn linear(&self, graph: &Graph<f64>, node: usize, values: usize) -> (f64, usize) {
-        let Operation::Linear(linear) = &graph.nodes[node].operation else {
-            return (0.0, values);
-        };
-        let outputs = linear.outputs();
-        let seconds = self.read * values as f64
+    /// Seconds of a linear layer on three components of so many values.
+    fn linear(&self, linear: &Linear<f64>, values: usize) -> f64 {
+        self.read * values as f64
             + self.product * padded_products(linear) as f64
-            + self.write * outputs as f64;
-        (seconds, outputs)
+            + self.write * linear.outputs() as f64
     }
 }
 
@@ -171,8 +166,8 @@ fn padded_products(linear: &Linear<f64>) -> usize {
         .sum()
 }
 
-fn stage<'a>(layer: &'a Layer, bias: &'a [f64]) -> Stage<'a> {
-    Stage::Linear {
+fn linear_step<'a>(layer: &'a Layer, bias: &'a [f64]) -> LayerStep<'a> {
+    LayerStep::Linear {
         layer,
         step: 1.0,
         bias: &bias[..layer.outputs()],
@@ -180,7 +175,7 @@ fn stage<'a>(layer: &'a Layer, bias: &'a [f64]) -> Stage<'a> {
 }
 
 /// A dense layer of [`SAMPLE`] inputs.
-fn dense(rows: usize) -> Result<Layer, EvalError> {
+fn dense(rows: usize) -> Result<Layer, CkksError> {
     let matrix = Matrix {
         rows,
         columns: SAMPLE,
@@ -191,13 +186,13 @@ fn dense(rows: usize) -> Result<Layer, EvalError> {
         inputs: (0..SAMPLE as u32).collect(),
         outputs: (0..rows as u32).collect(),
     };
-    Layer::new(SAMPLE, rows, &[matrix], &[tile]).map_err(library)
+    Ok(Layer::new(SAMPLE, rows, &[matrix], &[tile])?)
 }
 
 /// The faster of two runs, so that the first touch of memory does not count.
-fn timed<T>(run: impl Fn() -> Result<T, cryptodl_ckks::Error>) -> Result<(f64, T), EvalError> {
-    run().map_err(library)?;
+fn timed<T>(run: impl Fn() -> Result<T, cryptodl_ckks::Error>) -> Result<(f64, T), CkksError> {
+    run()?;
     let start = Instant::now();
-    let value = run().map_err(library)?;
+    let value = run()?;
     Ok((start.elapsed().as_secs_f64(), value))
 }

@@ -1,46 +1,56 @@
 //! Batched RNS-CKKS on our own crate [`cryptodl_ckks`]: real numbers, one image a slot.
 //!
 //! The graph keeps its real values; only the weights are rounded, to small multiples of a step for
-//! each linear layer ([`quantise::grid`]). So a linear layer is a product of small integers with the
+//! each linear layer ([`cryptodl_fold::rounding`]). So a linear layer is a product of small integers with the
 //! residues, and what the integers are short of changes nothing but the scale.
 //!
-//! - *linear, square, linear* is one run over blocks of residue columns, in cache; only the results of
-//!   the second layer are relinearised and rescaled, in one pass ([`groups`]).
-//! - The last layer's results keep their three parts: the client, who decrypts with `s²`, saves the
+//! - *linear, square, linear, sum* is one run over blocks of residue columns, in cache; only the results of
+//!   the second layer are relinearised and rescaled, in one pass, in which the sum is made ([`segments`]).
+//! - The last segment's results keep their three components: the client, who decrypts with `s²`, saves the
 //!   server the relinearisation.
 //! - Other polynomials are evaluated on ciphertexts by the plans of [`approx::Plan`], whose dry run
 //!   also tells how many levels they take ([`polynomial`]).
 //! - Inputs are sent as half a ciphertext and a seed; the server makes the other half block by block, in
 //!   cache.
 
-pub mod groups;
+pub mod noise;
 pub mod parameters;
 pub mod polynomial;
+pub mod segments;
 
+mod batch;
 mod client;
 mod cost;
+mod error;
 mod prediction;
+mod program;
 mod server;
 
 use std::{sync::Arc, time::Duration};
 
 use cryptodl_ckks::{
-    Evaluator, Parameters, SecretKey,
+    Parameters, RelinearisationKey,
     columns::{Kernel, bare_rate},
 };
+use cryptodl_fold::rounding;
+use cryptodl_network::Network;
 
-pub use client::CkksClient;
+pub use batch::CkksBatch;
+pub use client::{CkksClient, CkksSpec};
+pub use error::CkksError;
 pub use parameters::CkksPlan;
-pub use server::{CkksServer, CkksValue};
+pub use program::CkksProgram;
+pub use server::CkksServer;
 
+use super::accepts;
 use crate::{
-    EvalError,
-    plan::{EncryptionPlan, Plan, Quality},
-    quantise::{self, Grid},
-    scheme::Scheme,
-    schemes::{Job, Prepared, Under, Yardstick, clear},
+    Options,
+    limits::{check, rings},
+    plan::{Cost, EncryptionPlan, Quality},
+    reference::Reference,
+    scheme::{Compiled, Interface, Refusal, Scheme, Source, Twin, Yardstick},
 };
-use server::Program;
+use segments::Schedule;
 
 /// Bits of an integer weight with its sign, unless asked otherwise: all that one byte holds.
 const WEIGHT_BITS: u32 = 8;
@@ -49,61 +59,115 @@ const TOY_RING_DEGREE: usize = 1024;
 /// How long the bare product is timed for each prime.
 const YARDSTICK: Duration = Duration::from_millis(50);
 
-/// CKKS with checked parameters and a program for one graph.
-pub struct Ckks {
-    parameters: Parameters,
-    program: Arc<Program>,
+/// The scheme.
+pub struct Ckks;
+
+/// Settings of [`Ckks`].
+#[derive(Clone, Copy, Debug)]
+pub struct CkksOptions {
+    /// Bits of an integer weight with its sign, 2 to 12.
+    pub weight_bits: u32,
+    /// Smallest ring degree to take.
+    pub ring_degree: Option<usize>,
+    /// Use a small ring WITHOUT security.
+    pub toy: bool,
 }
 
-/// Turns an error of the encryption crate into ours.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that `map_err` wants"
-)]
-fn library(error: cryptodl_ckks::Error) -> EvalError {
-    EvalError::Library(error.to_string())
+impl Default for CkksOptions {
+    fn default() -> Self {
+        Self {
+            weight_bits: WEIGHT_BITS,
+            ring_degree: None,
+            toy: false,
+        }
+    }
 }
 
-/// Plans an evaluation.
-pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
-    let bits = job.options.weight_bits.unwrap_or(WEIGHT_BITS);
-    let grid = quantise::grid(job.graph, bits)?;
-    let groups = groups::groups(&grid.graph.nodes)?;
-    let chosen = if job.options.toy {
-        CkksPlan::toy(&grid, &groups, TOY_RING_DEGREE)?
-    } else {
-        CkksPlan::new(&grid, &groups, job.options.rings()?)?
-    };
-    let scheme = Ckks::new(&grid, &chosen, job.options.toy)?;
-    let graph = grid.graph;
-    let images = job.images.min(scheme.slots());
-    let memory_bytes = scheme.program.memory_bytes(&scheme.parameters, images);
-    let log2_qp = scheme.parameters.log2_qp();
-    let security_bits = EncryptionPlan::check(chosen.ring_degree, log2_qp, memory_bytes)?;
-    let mut plan = Plan::new("ckks", job, &graph, scheme.slots());
-    plan.encryption = Some(EncryptionPlan {
-        ring_degree: chosen.ring_degree,
-        log2_qp,
-        moduli: chosen.describe(),
-        shares: 1,
-        security_bits,
-        quality: Quality::Approximate {
-            precision_bits: chosen.precision_bits,
-        },
-        key_bytes: scheme.key_bytes(),
-        ciphertext_bytes: graph.inputs * scheme.value_bytes(),
-        memory_bytes,
-        seconds: cost::predict(&graph, &scheme)?.times(plan.batches),
-    });
-    Ok(Prepared {
-        plan,
-        twin: Some(clear::float(graph.clone(), job.images)),
-        evaluation: Box::new(Under { graph, scheme }),
-        yardstick: Some(yardstick(&chosen)),
-    })
+impl From<&Options> for CkksOptions {
+    fn from(options: &Options) -> Self {
+        Self {
+            weight_bits: options.weight_bits.unwrap_or(WEIGHT_BITS),
+            ring_degree: options.ring_degree,
+            toy: options.toy,
+        }
+    }
 }
 
-/// See [`Prepared::yardstick`]: every weight meets a residue modulo each prime.
+impl Scheme for Ckks {
+    type Options = CkksOptions;
+    type Error = CkksError;
+    type Spec = CkksSpec;
+    type Program = CkksProgram;
+    type Keys = RelinearisationKey;
+    type Batch = CkksBatch;
+    type Client = CkksClient;
+    type Server = CkksServer;
+
+    fn name(&self) -> &'static str {
+        "ckks"
+    }
+
+    fn description(&self) -> &'static str {
+        "batched real numbers (RNS-CKKS of our own, real slots only), one image a slot: the fast one"
+    }
+
+    fn accepts(&self, network: &Network) -> Result<(), Refusal> {
+        accepts::polynomials(network, usize::MAX)
+    }
+
+    fn compile(
+        &self,
+        source: &Source<'_>,
+        options: &CkksOptions,
+    ) -> Result<Compiled<Self>, CkksError> {
+        let stepped = rounding::steps(source.graph, options.weight_bits)?;
+        let schedule = Schedule::new(&stepped.graph)?;
+        let plan = if options.toy {
+            CkksPlan::toy(&stepped, &schedule, TOY_RING_DEGREE)?
+        } else {
+            CkksPlan::new(&stepped, &schedule, rings(options.ring_degree)?)?
+        };
+        let graph = stepped.graph.clone();
+        let interface = Interface::new(source.artifact, &graph);
+        let spec = CkksSpec {
+            interface: interface.clone(),
+            ring_degree: plan.ring_degree,
+            prime_bits: plan.literal().prime_bits,
+            toy: options.toy,
+            input_scale: plan.scales[0],
+        };
+        let program = CkksProgram::new(&stepped, schedule, &plan, spec.parameters()?)?;
+        let parameters = &program.parameters;
+        let (slots, log2_qp) = (parameters.slots(), parameters.log2_qp());
+        let memory_bytes = program.memory_bytes(source.images.min(slots));
+        let security_bits = check(plan.ring_degree, log2_qp, memory_bytes)?;
+        let mut cost = Cost::new(&graph, slots);
+        cost.encryption = Some(EncryptionPlan {
+            ring_degree: plan.ring_degree,
+            log2_qp,
+            parameter_set: None,
+            moduli: plan.describe(),
+            components: 1,
+            security_bits,
+            quality: Quality::Approximate {
+                precision_bits: plan.precision_bits,
+            },
+            key_bytes: key_bytes(parameters),
+            ciphertext_bytes: graph.inputs() * sent_bytes(parameters),
+            memory_bytes,
+            seconds: cost::predict(&program)?,
+        });
+        Ok(Compiled {
+            spec,
+            program: Arc::new(program),
+            cost,
+            twin: Twin::Of(Box::new(Reference::float(graph, interface))),
+            yardstick: Some(yardstick(&plan)),
+        })
+    }
+}
+
+/// See [`Compiled::yardstick`]: every weight meets a residue modulo each prime.
 fn yardstick(plan: &CkksPlan) -> Yardstick {
     let bits = plan.literal().prime_bits;
     Box::new(move || {
@@ -118,57 +182,15 @@ fn yardstick(plan: &CkksPlan) -> Yardstick {
     })
 }
 
-impl Ckks {
-    /// Builds the parameters of `plan` and the program of `grid`.
-    ///
-    /// # Errors
-    /// When parameters are below 128-bit security and `toy` is false, or a layer is malformed.
-    pub fn new(grid: &Grid, plan: &CkksPlan, toy: bool) -> Result<Self, EvalError> {
-        let made = if toy {
-            Parameters::toy(&plan.literal())
-        } else {
-            Parameters::new(&plan.literal())
-        };
-        let parameters = made.map_err(library)?;
-        let program = Program::new(grid, plan)?;
-        Ok(Self {
-            parameters,
-            program: Arc::new(program),
-        })
-    }
+/// Bytes of the relinearisation key: two halves modulo every prime, for each digit.
+fn key_bytes(parameters: &Parameters) -> usize {
+    let literal = parameters.literal();
+    let digits = literal.prime_bits.len();
+    let word = size_of::<u64>();
+    digits * (digits + literal.special_bits.len()) * 2 * parameters.slots() * word
 }
 
-impl Scheme for Ckks {
-    type Weight = f64;
-    type Value = CkksValue;
-    type Client = CkksClient;
-    type Server = CkksServer;
-
-    fn slots(&self) -> usize {
-        self.parameters.slots()
-    }
-
-    fn keys(&self) -> Result<(CkksClient, Vec<CkksServer>), EvalError> {
-        let secret = SecretKey::generate(&self.parameters);
-        let key = secret.relinearisation_key();
-        let evaluator = Evaluator::new(&self.parameters, Some(key)).map_err(library)?;
-        let server = CkksServer::new(evaluator, self.program.clone());
-        // once, before the first batch: fresh pages cost as much as what is computed on them
-        self.program.reserve(&self.parameters);
-        Ok((
-            CkksClient::new(secret, self.program.input_scale),
-            vec![server],
-        ))
-    }
-
-    fn key_bytes(&self) -> usize {
-        let literal = self.parameters.literal();
-        let digits = literal.prime_bits.len();
-        digits * (digits + literal.special_bits.len()) * 2 * self.slots() * size_of::<u64>()
-    }
-
-    fn value_bytes(&self) -> usize {
-        // seeded: one part, and 32 bytes
-        self.parameters.primes() * self.slots() * size_of::<u64>() + 32
-    }
+/// Bytes of a pixel as it is sent, seeded: one component, and 32 bytes.
+fn sent_bytes(parameters: &Parameters) -> usize {
+    parameters.primes() * parameters.slots() * size_of::<u64>() + 32
 }

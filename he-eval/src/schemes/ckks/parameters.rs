@@ -1,34 +1,31 @@
-//! Choosing parameters: scales from the last layer back to the first, noise from the first to the last.
+//! Choosing parameters: scales from the last segment back to the first, noise from the first to the last.
 //!
 //! A linear layer divides the scale by its step, a square squares it, rescaling divides it by the prime
 //! that is dropped. What must be held at the end, and how large the primes are, therefore fixes every
-//! scale before, up to that of the inputs. Noise is followed forwards as a root mean square in real
-//! units for each value: a linear layer adds up variances, a square multiplies by twice the typical
-//! value, and each rescaling adds its own ([`cryptodl_ckks::noise`]). Typical values come from the
-//! batch norms, which fix the mean and deviation of what an activation reads.
+//! scale before, up to that of the inputs: the *wanted* scales. A value with several readers gets the least that one of
+//! them wants, so that nothing outgrows the modulus; what the others make of it follows, on the way forward. Sums take
+//! values of any scale: one wide integer factor brings each to the scale of the sum. Noise is followed forwards, too
+//! ([`super::noise`]).
 
-use approx::Polynomial;
 use cryptodl_ckks::{
-    Literal, MAX_PRIME_BITS, Parameters,
-    noise::{self, Sizes},
+    MAX_PRIME_BITS, Parameters, ParametersLiteral, noise::Sizes, security::modulus_limit,
 };
+use cryptodl_fold::rounding::Stepped;
 
-use super::{groups::Group, polynomial, prediction::effect};
-use crate::{
-    EvalError,
-    graph::{Operation, PADDING, Power},
-    quantise::Grid,
-    security,
+use super::{
+    CkksError,
+    noise::Forward,
+    polynomial,
+    segments::{Schedule, Segment, Work},
 };
-
 /// Wanted precision of a logit, in bits after the point. A prediction changes only where two logits are closer than
 /// that: of trained networks none of 10,000, of random ones about one in two thousand (`results/reference/growth`).
 const PRECISION_BITS: f64 = 11.0;
 /// The mean of a logit over a batch is taken to be below `2^9`: trained networks stay below 2^6. Larger ones are
 /// found at decryption, by what is left of the modulus, and refused.
 const LOGIT_BITS: f64 = 9.0;
-/// Root mean square of a pixel of 0 to 255: between those of MNIST (85) and CIFAR-10 (137).
-const TYPICAL_PIXEL: f64 = 110.0;
+/// How much smaller, in bits, than a sum that is not rescaled its terms should be: their factors are rounded to integers.
+const FACTOR_BITS: f64 = 20.0;
 
 /// CKKS parameters for a given graph.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,9 +36,7 @@ pub struct CkksPlan {
     pub base: (usize, u32),
     /// Primes that rescaling drops, and their size in bits.
     pub dropped: (usize, u32),
-    /// Scale of the input ciphertexts, for pixels from 0 to 255.
-    pub input_scale: f64,
-    /// Scales of the results of each group, which fix those inside of it.
+    /// Scales of all values of the schedule; the first is that of the input ciphertexts, for pixels from 0 to 255.
     pub scales: Vec<f64>,
     /// Predicted `-log2` of the root mean square error of a logit.
     pub precision_bits: f64,
@@ -53,30 +48,39 @@ impl CkksPlan {
     ///
     /// # Errors
     /// When none gives the precision.
-    pub fn new(grid: &Grid, groups: &[Group], rings: &[usize]) -> Result<Self, EvalError> {
+    pub fn new(stepped: &Stepped, schedule: &Schedule, rings: &[usize]) -> Result<Self, CkksError> {
         let mut plans = rings.iter().filter_map(|&ring_degree| {
-            let limit = security::modulus_limit(ring_degree)?;
-            Self::for_ring(grid, groups, ring_degree, limit)
+            let limit = modulus_limit(ring_degree)?;
+            Self::for_ring(stepped, schedule, ring_degree, limit)
         });
-        plans.next().ok_or_else(|| no_levels(groups))
+        plans.next().ok_or_else(|| no_levels(schedule))
     }
 
     /// Parameters of a given ring degree, which are NOT secure: for tests.
     ///
     /// # Errors
     /// When none gives the precision.
-    pub fn toy(grid: &Grid, groups: &[Group], ring_degree: usize) -> Result<Self, EvalError> {
-        Self::for_ring(grid, groups, ring_degree, u32::MAX).ok_or_else(|| no_levels(groups))
+    pub fn toy(
+        stepped: &Stepped,
+        schedule: &Schedule,
+        ring_degree: usize,
+    ) -> Result<Self, CkksError> {
+        Self::for_ring(stepped, schedule, ring_degree, u32::MAX).ok_or_else(|| no_levels(schedule))
     }
 
-    fn for_ring(grid: &Grid, groups: &[Group], ring_degree: usize, limit: u32) -> Option<Self> {
+    fn for_ring(
+        stepped: &Stepped,
+        schedule: &Schedule,
+        ring_degree: usize,
+        limit: u32,
+    ) -> Option<Self> {
         let mut best: Option<(u32, Self)> = None;
-        for mut plan in candidates(groups, ring_degree, limit) {
+        for mut plan in candidates(schedule.levels(), ring_degree, limit) {
             let cost = plan.cost();
             if best.as_ref().is_some_and(|(least, _)| cost > *least) {
                 continue;
             }
-            plan.predict(grid, groups);
+            plan.predict(stepped, schedule);
             let better = best.as_ref().is_none_or(|(least, best)| {
                 cost < *least || plan.precision_bits > best.precision_bits
             });
@@ -100,10 +104,10 @@ impl CkksPlan {
     }
 
     /// The parameters.
-    pub fn literal(&self) -> Literal {
+    pub fn literal(&self) -> ParametersLiteral {
         let mut prime_bits = vec![self.base.1; self.base.0];
         prime_bits.resize(self.base.0 + self.dropped.0, self.dropped.1);
-        Literal {
+        ParametersLiteral {
             ring_degree: self.ring_degree,
             prime_bits,
             special_bits: Vec::new(),
@@ -115,75 +119,136 @@ impl CkksPlan {
         let ((base, base_bits), (dropped, dropped_bits)) = (self.base, self.dropped);
         format!(
             "{base} primes of {base_bits} bits and {dropped} of {dropped_bits} that rescaling drops (no special primes), input scale 2^{:.1}",
-            self.input_scale.log2()
+            self.scales[0].log2()
         )
     }
 
     /// Scales and noise.
-    fn predict(&mut self, grid: &Grid, groups: &[Group]) {
-        let steps = steps(grid);
+    fn predict(&mut self, stepped: &Stepped, schedule: &Schedule) {
         let sizes = Sizes::from(&self.literal());
         let bits = sizes.primes[..self.base.0].iter().map(|q| q.log2());
         // one bit for the sign
-        let mut scale = (bits.sum::<f64>() - 1.0 - LOGIT_BITS).exp2();
-        let mut primes = self.base.0;
-        self.scales.clear();
-        for group in groups.iter().rev() {
-            self.scales.push(scale);
-            match group {
-                Group::Linear(node) => scale *= steps[*node],
-                Group::Square {
-                    before,
-                    after,
-                    rescale,
-                    ..
-                } => {
-                    if *rescale {
-                        scale *= sizes.primes[primes];
-                    }
-                    scale = (scale * after.map_or(1.0, |node| steps[node])).sqrt();
-                    scale *= before.map_or(1.0, |node| steps[node]);
-                }
-                Group::Polynomial { levels, .. } => {
-                    // the scale that the circuit begins with suits its input as well
-                    scale = polynomial::entry_scale(&sizes.primes[primes..primes + levels], scale);
-                }
-            }
-            primes += group.levels();
+        let last = (bits.sum::<f64>() - 1.0 - LOGIT_BITS).exp2();
+        let wanted = self.wanted(stepped, schedule, &sizes, last);
+        self.scales.clone_from(&wanted);
+        for segment in &schedule.segments {
+            let made = self.made(stepped, schedule, &sizes, segment);
+            self.scales[segment.makes] = made.unwrap_or(wanted[segment.makes]);
         }
-        self.scales.reverse();
-        self.input_scale = scale;
-        let forward = Forward::new(grid, &sizes, &steps, scale);
-        let noise = forward.through(groups, &self.scales);
+        let forward = Forward::new(stepped, schedule, (self.base.0, &self.scales), &sizes);
+        let noise = forward.result();
         self.precision_bits = -0.5 * (noise.iter().sum::<f64>() / noise.len() as f64).log2();
     }
-}
 
-fn no_levels(groups: &[Group]) -> EvalError {
-    EvalError::NoLevels {
-        levels: groups.iter().map(Group::levels).sum(),
+    /// The scale of each value that its readers want.
+    fn wanted(&self, stepped: &Stepped, schedule: &Schedule, sizes: &Sizes, last: f64) -> Vec<f64> {
+        let count = schedule.above.len();
+        // what a value should have, and what it would have if only sums read it
+        let (mut hard, mut soft) = (vec![f64::INFINITY; count], vec![f64::INFINITY; count]);
+        hard[schedule.result()] = last;
+        let wanted = |hard: f64, soft: f64| if hard.is_finite() { hard } else { soft };
+        for segment in schedule.segments.iter().rev() {
+            let made = wanted(hard[segment.makes], soft[segment.makes]);
+            let divisor = schedule.divisor(self.base.0, sizes, segment);
+            let before_rescaling = made * divisor;
+            // factors of sums are integers, so they should be wide ones
+            let term = if segment.levels > 0 {
+                made
+            } else {
+                made * (-FACTOR_BITS).exp2()
+            };
+            let want = |list: &mut [f64], value: usize, scale: f64| {
+                list[value] = list[value].min(scale);
+            };
+            match &segment.work {
+                Work::Run {
+                    before,
+                    square,
+                    after,
+                    ..
+                } => {
+                    let (inputs, terms) = segment.reads.split_at(segment.inputs(&stepped.graph));
+                    let step = |node: &Option<usize>| node.map_or(1.0, |node| stepped.steps[node]);
+                    let mut scale = before_rescaling * step(after);
+                    if square.is_some() {
+                        scale = scale.sqrt();
+                    }
+                    scale *= step(before);
+                    for &value in inputs {
+                        want(&mut hard, value, scale);
+                    }
+                    for &value in terms {
+                        want(&mut soft, value, term);
+                    }
+                }
+                Work::Product(_) => {
+                    let scale = before_rescaling.sqrt();
+                    segment
+                        .reads
+                        .iter()
+                        .for_each(|&value| want(&mut hard, value, scale));
+                }
+                Work::Sum(_) | Work::Align => {
+                    segment
+                        .reads
+                        .iter()
+                        .for_each(|&value| want(&mut soft, value, term));
+                }
+                Work::Polynomial { levels, .. } => {
+                    let primes = schedule.primes(self.base.0, segment.makes);
+                    let primes = &sizes.primes[primes..primes + levels];
+                    // the scale that the circuit begins with suits its input as well
+                    let scale = polynomial::entry_scale(primes, made);
+                    want(&mut hard, segment.reads[0], scale);
+                }
+            }
+        }
+        hard.into_iter()
+            .zip(soft)
+            .map(|(h, s)| wanted(h, s))
+            .collect()
+    }
+
+    /// The scale of what a segment makes, from the scales of what it reads; none if it makes whatever is wanted.
+    fn made(
+        &self,
+        stepped: &Stepped,
+        schedule: &Schedule,
+        sizes: &Sizes,
+        segment: &Segment,
+    ) -> Option<f64> {
+        let divisor = schedule.divisor(self.base.0, sizes, segment);
+        match &segment.work {
+            Work::Run {
+                before,
+                square,
+                after,
+                ..
+            } => {
+                let step = |node: &Option<usize>| node.map_or(1.0, |node| stepped.steps[node]);
+                let mut scale = self.scales[segment.reads[0]] / step(before);
+                if square.is_some() {
+                    scale *= scale;
+                }
+                Some(scale / step(after) / divisor)
+            }
+            Work::Product(_) => {
+                let [a, b] = [0, 1].map(|operand: usize| self.scales[segment.reads[operand]]);
+                Some(a * b / divisor)
+            }
+            Work::Sum(_) | Work::Align | Work::Polynomial { .. } => None,
+        }
     }
 }
 
-/// The step of each node, 1 for activations.
-fn steps(grid: &Grid) -> Vec<f64> {
-    let mut steps = grid.steps.iter();
-    let nodes = grid.graph.nodes.iter();
-    nodes
-        .map(|node| match node.operation {
-            Operation::Linear(_) => *steps.next().expect("every linear layer has a step"),
-            _ => 1.0,
-        })
-        .collect()
+fn no_levels(schedule: &Schedule) -> CkksError {
+    CkksError::NoLevels {
+        levels: schedule.levels(),
+    }
 }
 
 /// Every combination of sizes that is secure.
-fn candidates(
-    groups: &[Group],
-    ring_degree: usize,
-    limit: u32,
-) -> impl Iterator<Item = CkksPlan> + use<> {
-    let dropped: usize = groups.iter().map(Group::levels).sum();
+fn candidates(dropped: usize, ring_degree: usize, limit: u32) -> impl Iterator<Item = CkksPlan> {
     let sizes = || [24, 28, 32, 36, 40, 44, 48, MAX_PRIME_BITS].into_iter();
     let all = (1..=3).flat_map(move |base| {
         sizes().flat_map(move |base_bits| {
@@ -191,7 +256,6 @@ fn candidates(
                 ring_degree,
                 base: (base, base_bits),
                 dropped: (dropped, dropped_bits),
-                input_scale: 1.0,
                 scales: Vec::new(),
                 precision_bits: 0.0,
             })
@@ -205,143 +269,23 @@ fn candidates(
     })
 }
 
-/// Variances on their way through the graph.
-struct Forward<'a> {
-    grid: &'a Grid,
-    sizes: &'a Sizes,
-    /// Step of each node, 1 where there is none.
-    steps: &'a [f64],
-    scale: f64,
-    primes: usize,
-    /// Variance of the noise of each value.
-    noise: Vec<f64>,
-    /// Mean square of each value.
-    square: Vec<f64>,
-}
-
-impl<'a> Forward<'a> {
-    fn new(grid: &'a Grid, sizes: &'a Sizes, steps: &'a [f64], scale: f64) -> Self {
-        let fresh = noise::fresh(sizes) / scale;
-        Self {
-            grid,
-            sizes,
-            steps,
-            scale,
-            primes: sizes.primes.len(),
-            noise: vec![fresh * fresh; grid.graph.inputs],
-            square: vec![TYPICAL_PIXEL * TYPICAL_PIXEL; grid.graph.inputs],
-        }
-    }
-
-    /// Variances of the noise of the results.
-    fn through(mut self, groups: &[Group], scales: &[f64]) -> Vec<f64> {
-        for (group, &target) in groups.iter().zip(scales) {
-            match group {
-                Group::Linear(node) => self.linear(*node),
-                Group::Square {
-                    before,
-                    square,
-                    after,
-                    rescale,
-                } => {
-                    if let Some(node) = before {
-                        self.linear(*node);
-                    }
-                    self.power(*square);
-                    if let Some(node) = after {
-                        self.linear(*node);
-                    }
-                    if *rescale {
-                        self.rescale(true);
-                    }
-                }
-                Group::Polynomial {
-                    node,
-                    polynomials,
-                    levels,
-                } => self.polynomial(*node, polynomials, *levels, target),
-            }
-        }
-        self.noise
-    }
-
-    fn linear(&mut self, node: usize) {
-        let Operation::Linear(linear) = &self.grid.graph.nodes[node].operation else {
-            unreachable!("groups know what their nodes are");
-        };
-        let mut noise = vec![0.0; linear.outputs()];
-        let mut square: Vec<f64> = linear.bias.iter().map(|b| b * b).collect();
-        for tile in &linear.tiles {
-            let matrix = &linear.matrices[tile.matrix];
-            for (row, &output) in tile.outputs.iter().enumerate() {
-                for (w, &input) in matrix.row(row).iter().zip(&tile.inputs) {
-                    if input != PADDING {
-                        noise[output as usize] += w * w * self.noise[input as usize];
-                        square[output as usize] += w * w * self.square[input as usize];
-                    }
-                }
-            }
-        }
-        (self.noise, self.square) = (noise, square);
-        self.scale /= self.steps[node];
-    }
-
-    /// The batch norm knows better than the weights how large the values are.
-    fn settle(&mut self, power: &Power<f64>) {
-        for (i, square) in self.square.iter_mut().enumerate() {
-            if let Some(typical) = power.typical.get(i / power.positions) {
-                *square = typical * typical;
-            }
-        }
-    }
-
-    fn power(&mut self, node: usize) {
-        if let Operation::Power(power) = &self.grid.graph.nodes[node].operation {
-            self.settle(power);
-        }
-        for (noise, square) in self.noise.iter_mut().zip(&mut self.square) {
-            // (y + e)² = y² + 2 y e + e²
-            *noise = 4.0 * *square * *noise + 3.0 * *noise * *noise;
-            *square = GAUSSIAN_FOURTH_MOMENT * square.powi(2);
-        }
-        self.scale *= self.scale;
-    }
-
-    fn rescale(&mut self, relinearise: bool) {
-        let added = noise::rescale(self.sizes, self.primes, relinearise);
-        self.primes -= 1;
-        self.scale /= self.sizes.primes[self.primes];
-        let added = added / self.scale;
-        for noise in &mut self.noise {
-            *noise += added * added;
-        }
-    }
-
-    /// A dry run of the circuit for each channel, at its typical value.
-    fn polynomial(&mut self, node: usize, polynomials: &[Polynomial], levels: usize, target: f64) {
-        let mut positions = self.noise.len();
-        if let Operation::Power(power) = &self.grid.graph.nodes[node].operation {
-            self.settle(power);
-            positions = power.positions;
-        }
-        let values = self
-            .noise
-            .chunks_mut(positions)
-            .zip(self.square.chunks_mut(positions));
-        for (channel, (noise, square)) in values.enumerate() {
-            let p = &polynomials[channel.min(polynomials.len() - 1)];
-            let typical = (square.iter().sum::<f64>() / square.len() as f64).sqrt();
-            let effect = effect(p, typical, self.sizes, self.primes, levels, target);
-            let effect = effect.expect("groups hold no constants");
-            for (noise, square) in noise.iter_mut().zip(square) {
-                *noise = effect.gain * *noise + effect.added;
-                *square = effect.square;
-            }
-        }
-        self.primes -= levels + 1;
-        self.scale = target;
+/// The ring and moduli of a plan, checked; toy ones need not be secure.
+///
+/// # Errors
+/// When they are below 128 bits of security and not called toy, or make no sense.
+pub fn ring(
+    ring_degree: usize,
+    prime_bits: Vec<u32>,
+    toy: bool,
+) -> Result<Parameters, cryptodl_ckks::Error> {
+    let literal = ParametersLiteral {
+        ring_degree,
+        prime_bits,
+        special_bits: Vec::new(),
+    };
+    if toy {
+        Parameters::toy(&literal)
+    } else {
+        Parameters::new(&literal)
     }
 }
-
-/// E[y⁴] / E[y²]² of a normal variable.
-const GAUSSIAN_FOURTH_MOMENT: f64 = 3.0;

@@ -154,7 +154,7 @@ impl Algebra for Circuit<'_> {
 mod tests {
     use super::*;
     use approx::{Interval, Plan, function, method};
-    use cryptodl_ckks::{Literal, Parameters, SecretKey};
+    use cryptodl_ckks::{Parameters, ParametersLiteral, SecretKey};
 
     /// A circuit that counts what it executes: products of ciphertexts, and how many follow one another.
     struct Counted<'a> {
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_executed_on_ciphertexts_is_what_the_dry_run_says() {
-        let parameters = Parameters::toy(&Literal {
+        let parameters = Parameters::toy(&ParametersLiteral {
             ring_degree: 256,
             prime_bits: vec![45; 14],
             special_bits: vec![49],

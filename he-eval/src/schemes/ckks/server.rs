@@ -1,389 +1,332 @@
 //! The server: the evaluation key and the program, no secret.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use cryptodl_ckks::{
-    Bundle, Ciphertext, Evaluator, Inputs, Parameters, SeededBatch, Stage,
-    columns::{Layer, Matrix, Tile},
-};
+use cryptodl_ckks::{Bundle, Ciphertext, Evaluator, Inputs, LayerStep, RelinearisationKey, Term};
+use cryptodl_fold::graph::{Add, Node, Operation, Product};
 use rayon::prelude::*;
 
 use super::{
-    CkksPlan,
-    groups::{Group, groups},
-    library, polynomial,
+    CkksError,
+    batch::CkksBatch,
+    polynomial,
+    program::CkksProgram,
+    segments::{Segment, Work},
 };
-use crate::{
-    EvalError,
-    graph::{Linear, Node, Operation},
-    quantise::Grid,
-    scheme::{Observe, Server, Stage as Ended},
-};
-
-/// One feature of a batch.
-pub enum CkksValue {
-    /// As the client sends it: one of a batch, half a ciphertext and a seed each.
-    Sent(Arc<SeededBatch>, usize),
-    /// One of the results of a layer.
-    Full(Arc<Bundle>, usize),
-}
-
-impl CkksValue {
-    /// The ciphertext in full.
-    pub(super) fn full(&self) -> Ciphertext {
-        match self {
-            Self::Sent(batch, index) => batch.get(*index).expand(),
-            Self::Full(bundle, index) => bundle.get(*index),
-        }
-    }
-}
-
-/// What the server does with the nodes of one graph.
-pub(super) struct Program {
-    inputs: usize,
-    nodes: usize,
-    groups: Vec<Group>,
-    /// Scale of each group's results.
-    scales: Vec<f64>,
-    /// For each node that is linear, the layer with integer weights and its step.
-    layers: Vec<Option<(Layer, f64)>>,
-    pub input_scale: f64,
-}
-
-impl Program {
-    pub fn new(grid: &Grid, plan: &CkksPlan) -> Result<Self, EvalError> {
-        let nodes = &grid.graph.nodes;
-        let mut steps = grid.steps.iter();
-        let mut inputs = grid.graph.inputs;
-        let layers = nodes.iter().map(|node| match &node.operation {
-            Operation::Linear(linear) => {
-                let step = *steps.next().expect("every linear layer has a step");
-                let layer = prepared(linear, inputs, step).map_err(library)?;
-                inputs = linear.outputs();
-                Ok(Some((layer, step)))
-            }
-            _ => Ok(None),
-        });
-        Ok(Self {
-            inputs: grid.graph.inputs,
-            nodes: nodes.len(),
-            groups: groups(nodes)?,
-            scales: plan.scales.clone(),
-            layers: layers.collect::<Result<_, EvalError>>()?,
-            input_scale: plan.input_scale,
-        })
-    }
-
-    pub fn groups(&self) -> &[Group] {
-        &self.groups
-    }
-
-    /// What each group makes: values, parts before rescaling, primes before and after.
-    fn results(&self, primes: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> + '_ {
-        let mut left = primes;
-        let mut values = self.inputs;
-        self.groups.iter().map(move |group| {
-            let linear = match group {
-                Group::Square { square, after, .. } => after.unwrap_or(*square),
-                Group::Linear(node) | Group::Polynomial { node, .. } => *node,
-            };
-            if let Some((layer, _)) = &self.layers[linear] {
-                values = layer.outputs();
-            } else if let Group::Square {
-                before: Some(node), ..
-            } = group
-            {
-                values = self.layers[*node]
-                    .as_ref()
-                    .map_or(values, |(layer, _)| layer.outputs());
-            }
-            let parts = match group {
-                Group::Square { .. } => 3,
-                _ => 2,
-            };
-            let before = left;
-            left -= group.levels();
-            (values, parts, before, left)
-        })
-    }
-
-    /// How many buffers of so many rows the layers need at the same time: the results of one, its blocks, and the
-    /// results of the one before.
-    fn buffers(&self, primes: usize) -> HashMap<usize, usize> {
-        let mut needed = HashMap::new();
-        let mut inputs = None;
-        for (group, (values, parts, before, after)) in self.groups.iter().zip(self.results(primes))
-        {
-            let left = if before > after { 2 } else { parts };
-            let results = values * left * after;
-            let blocks = match group {
-                Group::Polynomial { .. } => None,
-                _ => Some(values * parts * before),
-            };
-            let together: Vec<usize> = [inputs, blocks, Some(results)]
-                .into_iter()
-                .flatten()
-                .collect();
-            for rows in &together {
-                let count = together.iter().filter(|other| *other == rows).count();
-                let most = needed.entry(*rows).or_insert(0);
-                *most = count.max(*most);
-            }
-            inputs = Some(results);
-        }
-        needed
-    }
-
-    /// Sets aside the memory that a batch needs.
-    pub fn reserve(&self, parameters: &Parameters) {
-        for (rows, count) in self.buffers(parameters.primes()) {
-            parameters.reserve(rows, count);
-        }
-    }
-
-    /// Peak bytes of keys, ciphertexts and pixels: all buffers are kept for the next batch. `images` are those of
-    /// one batch.
-    pub fn memory_bytes(&self, parameters: &Parameters, images: usize) -> usize {
-        let row = parameters.ring_degree() * size_of::<u64>();
-        let primes = parameters.primes();
-        let pixels = self.inputs * images * size_of::<u32>();
-        // the inputs as the client makes them, and as they are sent
-        let inputs = 2 * self.inputs * primes * row;
-        let layers: usize = self
-            .buffers(primes)
-            .iter()
-            .map(|(rows, count)| rows * count * row)
-            .sum();
-        // copies of what goes into a polynomial, its results, and both as they lie in bundles
-        let polynomials = self.groups.iter().zip(self.results(primes));
-        let polynomials: usize = polynomials
-            .filter(|(group, _)| matches!(group, Group::Polynomial { .. }))
-            .map(|(_, (values, _, before, after))| values * (2 * before + 2 * after) * row)
-            .sum();
-        let keys = (2 * primes + 1) * primes * row;
-        pixels + inputs + layers + polynomials + keys
-    }
-}
-
-fn prepared(linear: &Linear<f64>, inputs: usize, step: f64) -> Result<Layer, cryptodl_ckks::Error> {
-    let matrices = linear.matrices.iter().map(|matrix| Matrix {
-        rows: matrix.rows,
-        columns: matrix.columns,
-        data: matrix
-            .data
-            .iter()
-            .map(|w| (w / step).round() as i32)
-            .collect(),
-    });
-    let tiles = linear.tiles.iter().map(|tile| Tile {
-        matrix: tile.matrix,
-        inputs: tile.inputs.clone(),
-        outputs: tile.outputs.clone(),
-    });
-    Layer::new(
-        inputs,
-        linear.outputs(),
-        &matrices.collect::<Vec<_>>(),
-        &tiles.collect::<Vec<_>>(),
-    )
-}
+use crate::scheme::{Observe, Server, Work as Ended};
 
 /// Evaluates a program.
 pub struct CkksServer {
     evaluator: Evaluator,
-    program: Arc<Program>,
+    program: Arc<CkksProgram>,
+}
+
+impl Server for CkksServer {
+    type Program = CkksProgram;
+    type Keys = RelinearisationKey;
+    type Batch = CkksBatch;
+    type Error = CkksError;
+
+    fn new(program: Arc<CkksProgram>, keys: RelinearisationKey) -> Result<Self, CkksError> {
+        let evaluator = Evaluator::new(&program.parameters, Some(keys))?;
+        // once, before the first batch: fresh pages cost as much as what is computed on them
+        program.reserve();
+        Ok(Self { evaluator, program })
+    }
+
+    fn key_bytes(&self) -> usize {
+        super::key_bytes(&self.program.parameters)
+    }
+
+    fn steps(&self) -> usize {
+        self.program.schedule.segments.len()
+    }
+
+    fn step(
+        &self,
+        index: usize,
+        batch: &mut CkksBatch,
+        observe: Observe<'_>,
+    ) -> Result<(), CkksError> {
+        let schedule = &self.program.schedule;
+        let segment = &schedule.segments[index];
+        for &value in self.program.expands(segment) {
+            batch.expand(value)?;
+        }
+        let made = self.segment(segment, batch, observe)?;
+        for &value in &segment.reads {
+            if schedule.last_readers[value] == Some(index) {
+                batch.forget(value);
+            }
+        }
+        batch.keep(segment.makes, made);
+        Ok(())
+    }
 }
 
 impl CkksServer {
-    pub(super) fn new(evaluator: Evaluator, program: Arc<Program>) -> Self {
-        Self { evaluator, program }
+    fn segment(
+        &self,
+        segment: &Segment,
+        batch: &CkksBatch,
+        observe: Observe<'_>,
+    ) -> Result<Bundle, CkksError> {
+        let program = &*self.program;
+        let nodes = &program.graph.nodes;
+        let rescale = segment.levels > 0;
+        let primes = program.primes(segment.makes) + segment.levels;
+        let start = Instant::now();
+        let (node, kind, made) = match &segment.work {
+            Work::Run { .. } => return self.run(segment, batch, observe),
+            Work::Product(node) => {
+                let node = &nodes[*node];
+                let Operation::Product(product) = &node.operation else {
+                    unreachable!("segments know what their nodes are");
+                };
+                let [a, b] = [0, 1].map(|side: usize| batch.bundle(segment.reads[side]));
+                let shifts = [0, 1].map(|side| shifts(product, side, node));
+                let shifts = [shifts[0].as_slice(), shifts[1].as_slice()];
+                let made = self.evaluator.product([a?, b?], shifts, primes, rescale)?;
+                (node, "product", made)
+            }
+            Work::Sum(node) => {
+                let node = &nodes[*node];
+                let (add, scale) = (addition(node), self.before_rescaling(segment));
+                let factors: Vec<Vec<f64>> = (0..segment.reads.len())
+                    .map(|operand| factors(add, operand, node))
+                    .collect();
+                let terms = terms(batch, &segment.reads, &factors)?;
+                let bias = bias(add, node);
+                let made = self
+                    .evaluator
+                    .sum(&terms, &bias, (primes, scale), rescale)?;
+                (node, "add", made)
+            }
+            Work::Align => {
+                let ones = [Vec::new()];
+                let terms = terms(batch, &segment.reads, &ones)?;
+                let scale = self.before_rescaling(segment);
+                let made = self.evaluator.sum(&terms, &[], (primes, scale), rescale)?;
+                // of what reads it: alignment has no name of its own
+                let readers = program.schedule.last_readers[segment.makes];
+                let reader = readers.map_or(segment, |reader| &program.schedule.segments[reader]);
+                (&nodes[reader.makes - 1], "align", made)
+            }
+            Work::Polynomial {
+                node,
+                polynomials,
+                levels,
+            } => {
+                let node = &nodes[*node];
+                let target = program.scales[segment.makes];
+                let inputs = batch.bundle(segment.reads[0])?;
+                let outputs: Result<Vec<Ciphertext>, _> = (0..inputs.len())
+                    .into_par_iter()
+                    .map(|i| {
+                        let p =
+                            &polynomials[(i / node.output.positions).min(polynomials.len() - 1)];
+                        let x = inputs.get(i).drop_to(primes)?;
+                        polynomial::evaluate(&self.evaluator, p, &x, *levels, target)
+                    })
+                    .collect();
+                (node, "polynomial", Bundle::new(&outputs?)?)
+            }
+        };
+        observe(Ended {
+            node: &node.name,
+            kind,
+            seconds: start.elapsed().as_secs_f64(),
+            word_products: None,
+            done: 1.0,
+        });
+        Ok(match segment.work {
+            // what is read together must have one scale, and up to the rounding of doubles it has
+            Work::Align => made.with_scale(program.scales[segment.makes]),
+            _ => made,
+        })
     }
 
-    fn stage<'a>(&'a self, node: usize, operation: &'a Operation<f64>) -> Stage<'a> {
-        match (operation, &self.program.layers[node]) {
-            (Operation::Linear(linear), Some((layer, step))) => Stage::Linear {
+    /// The scale of what a segment makes before it is rescaled.
+    fn before_rescaling(&self, segment: &Segment) -> f64 {
+        let scale = self.program.scales[segment.makes];
+        if segment.levels > 0 {
+            let dropped = self.program.primes(segment.makes);
+            scale * self.program.parameters.prime(dropped) as f64
+        } else {
+            scale
+        }
+    }
+
+    /// Linear layers and at most one square, a sum, and what is rescaled of them.
+    fn run(
+        &self,
+        segment: &Segment,
+        batch: &CkksBatch,
+        observe: Observe<'_>,
+    ) -> Result<Bundle, CkksError> {
+        let Work::Run {
+            before,
+            square,
+            after,
+            sum,
+        } = &segment.work
+        else {
+            unreachable!("called for runs");
+        };
+        let program = &*self.program;
+        let nodes = &program.graph.nodes;
+        let (inputs, others) = segment.reads.split_at(segment.inputs(&program.graph));
+        let rescale = segment.levels > 0;
+        let primes = program.primes(segment.makes) + segment.levels;
+        let pieces = inputs.iter().map(|&value| batch.piece(value));
+        let pieces = pieces.collect::<Result<Vec<_>, _>>()?;
+        let squared = square.map(|node| match &nodes[node].operation {
+            Operation::Product(product) => shifts(product, 0, &nodes[node]),
+            _ => unreachable!("segments know what their nodes are"),
+        });
+        let parts = [*before, *square, *after].into_iter().flatten();
+        let run: Vec<(&Node<f64>, LayerStep<'_>)> = parts
+            .map(|node| (&nodes[node], self.step(node, squared.as_deref())))
+            .collect();
+        let steps: Vec<LayerStep<'_>> = run.iter().map(|(_, step)| *step).collect();
+        let start = Instant::now();
+        let blocks = self.evaluator.run(&steps, Inputs::new(pieces, primes))?;
+        self.report(&run, &blocks, start.elapsed().as_secs_f64(), observe);
+        let start = Instant::now();
+        let (mut factors_of_others, mut biases) = (Vec::new(), Vec::new());
+        let mut name = &run[run.len() - 1].0.name;
+        if let Some((node, host)) = sum {
+            let node = &nodes[*node];
+            let add = addition(node);
+            let operands = (0..node.operands.len()).filter(|operand| operand != host);
+            factors_of_others = operands
+                .map(|operand| factors(add, operand, node))
+                .collect();
+            biases = bias(add, node);
+            name = &node.name;
+        }
+        let terms = terms(batch, others, &factors_of_others)?;
+        let collected = self
+            .evaluator
+            .collect_sum(&blocks, &terms, &biases, rescale)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let share = collected.relinearise_share;
+        let mut last = |kind, seconds| {
+            observe(Ended {
+                node: name,
+                kind,
+                seconds,
+                word_products: None,
+                done: 1.0,
+            });
+        };
+        if rescale {
+            last("relinearise", seconds * share);
+            last("rescale", seconds * (1.0 - share));
+        } else {
+            last("gather", seconds);
+        }
+        Ok(collected.bundle)
+    }
+
+    fn step<'a>(&'a self, node: usize, shifts: Option<&'a [f64]>) -> LayerStep<'a> {
+        match (
+            &self.program.graph.nodes[node].operation,
+            &self.program.layers[node],
+        ) {
+            (Operation::Linear(linear), Some((layer, step))) => LayerStep::Linear {
                 layer,
                 step: *step,
                 bias: &linear.bias,
             },
-            _ => Stage::Square,
+            _ => match shifts {
+                Some([]) | None => LayerStep::Square,
+                Some(shifts) => LayerStep::ShiftedSquare { shifts },
+            },
         }
     }
 
-    /// Linear layers and at most one square, and what is rescaled of them.
-    fn run(
+    /// Tells how long each node of a run took: threads share the wall time in proportion to what they did.
+    fn report(
         &self,
-        nodes: &[Node<f64>],
-        first: usize,
-        rescale: bool,
-        inputs: Inputs<'_>,
+        run: &[(&Node<f64>, LayerStep<'_>)],
+        blocks: &cryptodl_ckks::Blocks,
+        seconds: f64,
         observe: Observe<'_>,
-    ) -> Result<Bundle, EvalError> {
-        let stages: Vec<Stage<'_>> = nodes
-            .iter()
-            .enumerate()
-            .map(|(i, node)| self.stage(first + i, &node.operation))
-            .collect();
-        let start = Instant::now();
-        let blocks = self.evaluator.run(&stages, inputs).map_err(library)?;
-        let seconds = start.elapsed().as_secs_f64();
-        // every weight meets a residue of each part, position and prime; a square makes a third part
-        let mut parts = 2;
-        let products: Vec<u64> = stages
-            .iter()
-            .filter_map(|stage| match stage {
-                Stage::Linear { layer, .. } => {
-                    Some((layer.products() * parts * blocks.primes()) as u64)
-                }
-                Stage::Square => {
-                    parts = 3;
-                    None
-                }
-            })
-            .collect();
+    ) {
         let n = self.evaluator.parameters().ring_degree() as u64;
-        let mut layers = products.into_iter().map(|count| count * n);
-        // threads share the wall time in proportion to what they did
-        let times = blocks.times;
-        let mut linear = times.linear.into_iter();
-        let work: Vec<f64> = nodes
+        let mut components = 2;
+        let mut linear = blocks.times.linear.into_iter();
+        let work: Vec<(f64, Option<u64>)> = run
             .iter()
-            .map(|node| match node.operation {
-                Operation::Linear(_) => linear.next().unwrap_or(0.0),
-                _ => times.square,
+            .map(|(_, step)| match step {
+                // every weight meets a residue of each component, position and prime
+                LayerStep::Linear { layer, .. } => {
+                    let products = (layer.products() * components * blocks.primes()) as u64 * n;
+                    (linear.next().unwrap_or(0.0), Some(products))
+                }
+                LayerStep::Square | LayerStep::ShiftedSquare { .. } => {
+                    // a square makes a third component
+                    components = 3;
+                    (blocks.times.square, None)
+                }
             })
             .collect();
-        let all: f64 = work.iter().sum();
-        for (node, work) in nodes.iter().zip(work) {
-            let kind = match node.operation {
-                Operation::Linear(_) => "linear",
-                _ => "square",
-            };
+        let all: f64 = work.iter().map(|(work, _)| work).sum();
+        for ((node, step), (work, word_products)) in run.iter().zip(work) {
             observe(Ended {
                 node: &node.name,
-                kind,
-                seconds: seconds * work / all.max(f64::MIN_POSITIVE),
-                word_products: match node.operation {
-                    Operation::Linear(_) => layers.next(),
-                    _ => None,
+                kind: match step {
+                    LayerStep::Linear { .. } => "linear",
+                    _ => "square",
                 },
-                done: None,
+                seconds: seconds * work / all.max(f64::MIN_POSITIVE),
+                word_products,
+                done: 0.5,
             });
-        }
-        let last = |kind, seconds| Ended {
-            node: &nodes[nodes.len() - 1].name,
-            kind,
-            seconds,
-            word_products: None,
-            done: None,
-        };
-        let start = Instant::now();
-        let collected = self.evaluator.collect(&blocks, rescale).map_err(library)?;
-        let seconds = start.elapsed().as_secs_f64();
-        let share = collected.relinearise_share;
-        if rescale {
-            observe(last("relinearise", seconds * share));
-            observe(last("rescale", seconds * (1.0 - share)));
-        } else {
-            observe(last("gather", seconds));
-        }
-        Ok(collected.bundle)
-    }
-}
-
-/// Values in the piece of memory that they were made in: all of it, in its order.
-fn whole(inputs: &[CkksValue]) -> Result<Inputs<'_>, EvalError> {
-    let in_order = |same: &dyn Fn(usize, &CkksValue) -> bool, expected: usize| {
-        let all = inputs.iter().enumerate();
-        if inputs.len() == expected && all.into_iter().all(|(i, value)| same(i, value)) {
-            return Ok(());
-        }
-        let got = inputs.len();
-        Err(EvalError::WrongInputs { expected, got })
-    };
-    match inputs.first() {
-        Some(CkksValue::Sent(batch, _)) => {
-            let same = |i: usize, value: &CkksValue| matches!(value, CkksValue::Sent(other, index) if *index == i && Arc::ptr_eq(other, batch));
-            in_order(&same, batch.len())?;
-            Ok((&**batch).into())
-        }
-        Some(CkksValue::Full(bundle, _)) => {
-            let same = |i: usize, value: &CkksValue| matches!(value, CkksValue::Full(other, index) if *index == i && Arc::ptr_eq(other, bundle));
-            in_order(&same, bundle.len())?;
-            Ok((&**bundle).into())
-        }
-        None => {
-            let (expected, got) = (1, 0);
-            Err(EvalError::WrongInputs { expected, got })
         }
     }
 }
 
-impl Server for CkksServer {
-    type Weight = f64;
-    type Value = CkksValue;
-
-    fn advance(
-        &self,
-        nodes: &[Node<f64>],
-        inputs: Vec<CkksValue>,
-        observe: Observe<'_>,
-    ) -> Result<(usize, Vec<CkksValue>), EvalError> {
-        let first = self
-            .program
-            .nodes
-            .checked_sub(nodes.len())
-            .ok_or_else(|| EvalError::Library("these nodes are of another network".into()))?;
-        let mut at = 0;
-        let found = self
-            .program
-            .groups
-            .iter()
-            .zip(&self.program.scales)
-            .find(|(group, _)| {
-                at += group.nodes();
-                at > first
-            });
-        let (group, &target) = found.expect("the program covers the graph");
-        let count = group.nodes();
-        let outputs = match group {
-            Group::Linear(_) | Group::Square { .. } => {
-                let rescale = group.levels() > 0;
-                let nodes = &nodes[..count];
-                self.run(nodes, first, rescale, whole(&inputs)?, observe)?
-            }
-            Group::Polynomial {
-                polynomials,
-                levels,
-                ..
-            } => {
-                let inputs: Vec<Ciphertext> = inputs.iter().map(CkksValue::full).collect();
-                let start = Instant::now();
-                let positions = match &nodes[0].operation {
-                    Operation::Power(power) => power.positions,
-                    _ => inputs.len(),
-                };
-                let outputs: Result<Vec<Ciphertext>, _> = inputs
-                    .par_iter()
-                    .enumerate()
-                    .map(|(i, x)| {
-                        let p = &polynomials[(i / positions).min(polynomials.len() - 1)];
-                        polynomial::evaluate(&self.evaluator, p, x, *levels, target)
-                    })
-                    .collect();
-                let seconds = start.elapsed().as_secs_f64();
-                observe(Ended {
-                    node: &nodes[0].name,
-                    kind: "polynomial",
-                    seconds,
-                    word_products: None,
-                    done: None,
-                });
-                Bundle::new(&outputs.map_err(library)?).map_err(library)?
-            }
-        };
-        let outputs = Arc::new(outputs);
-        let values = (0..outputs.len()).map(|index| CkksValue::Full(outputs.clone(), index));
-        Ok((count, values.collect()))
+fn addition(node: &Node<f64>) -> &Add<f64> {
+    match &node.operation {
+        Operation::Add(add) => add,
+        _ => unreachable!("segments know what their nodes are"),
     }
+}
+
+/// The terms of a sum, with their factors.
+fn terms<'a>(
+    batch: &'a CkksBatch,
+    values: &[usize],
+    factors: &'a [Vec<f64>],
+) -> Result<Vec<Term<'a>>, CkksError> {
+    let terms = values.iter().zip(factors).map(|(&value, factors)| {
+        Ok(Term {
+            values: batch.bundle(value)?,
+            factors,
+        })
+    });
+    terms.collect()
+}
+
+/// What one channel's number is, for each number of a channel; nothing if there is nothing.
+fn spread(channels: &[f64], node: &Node<f64>) -> Vec<f64> {
+    let positions = node.output.positions;
+    let channels = channels.iter();
+    channels
+        .flat_map(|x| std::iter::repeat_n(*x, positions))
+        .collect()
+}
+
+fn factors(add: &Add<f64>, operand: usize, node: &Node<f64>) -> Vec<f64> {
+    spread(&add.factors[operand], node)
+}
+
+fn bias(add: &Add<f64>, node: &Node<f64>) -> Vec<f64> {
+    spread(&add.bias, node)
+}
+
+fn shifts(product: &Product<f64>, side: usize, node: &Node<f64>) -> Vec<f64> {
+    spread(&product.shifts[side], node)
 }

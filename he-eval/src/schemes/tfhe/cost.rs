@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use cryptodl_fold::Graph;
 use rayon::prelude::*;
 use tfhe::{
     core_crypto::prelude::{CiphertextModulus, FourierLweBootstrapKey, LweKeyswitchKey},
@@ -15,10 +16,10 @@ use tfhe::{
 use super::{
     keys::{file_bytes, key_bytes, long_dimension},
     parameters::bootstraps,
-    program::Program,
+    program::TfheProgram,
     server::{add_product, bootstrap},
 };
-use crate::{graph::Graph, plan::Seconds};
+use crate::plan::Seconds;
 
 /// Sums timed for one estimate.
 const TIMED_SUMS: usize = 512;
@@ -29,7 +30,7 @@ const TIMED_BOOTSTRAPS: usize = 3;
 const CLIENT_S: f64 = 1e-5;
 
 /// Seconds for one image.
-pub(super) fn predict(graph: &Graph<i64>, program: &Program) -> Seconds {
+pub(super) fn predict(graph: &Graph<i64>, program: &TfheProgram) -> Seconds {
     let set = &program.choice.set;
     let count = bootstraps(graph);
     let threads = rayon::current_num_threads() as f64;
@@ -42,7 +43,7 @@ pub(super) fn predict(graph: &Graph<i64>, program: &Program) -> Seconds {
     let sums = graph.plain_products() as f64 * sum_seconds(program.dimension()) / threads;
     let scale = program.dimension() as f64 / 2048.0 * CLIENT_S;
     Seconds {
-        encrypt: graph.inputs as f64 * scale,
+        encrypt: graph.inputs() as f64 * scale,
         infer: look_ups + sums,
         decrypt: graph.output_scale.len() as f64 * program.choice.parts as f64 * scale,
     }
@@ -50,11 +51,15 @@ pub(super) fn predict(graph: &Graph<i64>, program: &Program) -> Seconds {
 
 /// Peak of keys, tables and ciphertexts in bytes: while keys are made there are the seeded key, the
 /// standard one and the one in the Fourier domain.
-pub(super) fn memory(program: &Program) -> usize {
+pub(super) fn memory(program: &TfheProgram) -> usize {
     let set = &program.choice.set;
     let keys = 2 * key_bytes(set) + file_bytes(set);
-    let widest = program.layers.iter().map(|layer| layer.ranges.len()).max();
-    let values = program.pixels.of.len() + 2 * widest.unwrap_or(0);
+    let widest = program
+        .layers
+        .iter()
+        .map(|layer| layer.linear.outputs())
+        .max();
+    let values = program.inputs + 2 * widest.unwrap_or(0);
     keys + program.table_bytes() + values * 8 * (program.dimension() + 1)
 }
 

@@ -25,7 +25,7 @@ use tfhe::{
 };
 use zeroize::Zeroize;
 
-use super::wire::{Kind, Reader, WireError, Writer};
+use super::wire::{Kind, Reader, WireError, Writer, fingerprint};
 
 /// What only the client may hold.
 pub(super) struct SecretKey {
@@ -51,6 +51,22 @@ pub(super) struct SeededServerKey {
     seeds: [u128; 2],
     bootstrap: SeededLweBootstrapKeyOwned<u64>,
     switch: SeededLweKeyswitchKeyOwned<u64>,
+}
+
+/// The evaluation key, as it is sent.
+pub struct TfheKeys {
+    pub(super) key: SeededServerKey,
+    /// Of its parameters.
+    pub(super) fingerprint: u64,
+}
+
+impl TfheKeys {
+    pub(super) fn new(key: SeededServerKey, set: &ClassicPBSParameters) -> Self {
+        Self {
+            key,
+            fingerprint: fingerprint(set),
+        }
+    }
 }
 
 impl SecretKey {

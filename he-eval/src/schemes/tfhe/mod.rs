@@ -18,10 +18,13 @@
 //!
 //! # Licence
 //! TFHE-rs is under BSD-3-Clause-Clear, which grants no patent rights: research and prototypes are free,
-//! commercial use needs a licence from Zama. The Cargo feature `tfhe` leaves it out.
+//! commercial use needs a licence from Zama. Without the Cargo feature `tfhe` it is left out; the transforms of the
+//! other schemes, `tfhe-ntt`, are under the same licence and stay.
 
+mod batch;
 mod client;
 mod cost;
+mod error;
 mod folder;
 pub mod integer;
 mod keys;
@@ -29,103 +32,128 @@ mod noise;
 mod parameters;
 mod program;
 mod server;
+mod spec;
 mod split;
 mod turns;
 mod wire;
 
-pub use client::{TfheClient, TfheValue};
+pub use batch::{TfheBatch, TfheValue};
+pub use client::TfheClient;
+pub use error::TfheError;
+pub use keys::TfheKeys;
+pub use program::TfheProgram;
 pub use server::TfheServer;
+pub use spec::{Encoding, TfheSpec};
 pub use wire::{Kind, WireError};
 
 use std::{path::PathBuf, sync::Arc};
 
-use cryptodl_network::Artifact;
+use cryptodl_fold::{Graph, lookup};
+use cryptodl_network::Network;
 
+use super::accepts;
 use crate::{
-    EvalError, Options,
-    graph::Graph,
-    lookup,
-    plan::{EncryptionPlan, Plan, Quality},
-    scheme::Scheme,
-    schemes::{Job, Prepared, Under, clear},
+    interface::Interface,
+    limits,
+    options::Options,
+    plan::{Cost, EncryptionPlan, Quality},
+    reference::Reference,
+    scheme::{Client, Compiled, Refusal, Scheme, Source, Twin},
 };
-use keys::SecretKey;
-use parameters::{Choice, bootstraps};
-use program::Program;
+use parameters::{Choice, Demand, LOG2_MODULUS, bootstraps};
 
-/// Bits of the modulus of every ciphertext.
-const LOG2_MODULUS: f64 = 64.0;
+/// Bytes of an encrypted pixel as sent: a seed and a body.
+const SEEDED_BYTES: usize = 24;
 
-/// The scheme with its parameters chosen.
-pub struct Tfhe {
-    program: Arc<Program>,
-    keys: Option<PathBuf>,
+/// The scheme.
+pub struct Tfhe;
+
+/// Settings.
+#[derive(Clone, Debug, Default)]
+pub struct TfheOptions {
+    /// Use parameters WITHOUT security.
+    pub toy: bool,
+    /// Folder in which the keys are kept between runs; made if it is not there.
+    pub keys: Option<PathBuf>,
 }
 
-impl Tfhe {
-    /// Chooses parameters for a rounding network, and returns what the server evaluates and the twin's
-    /// graph, which begins with the table of the pixels.
-    ///
-    /// # Errors
-    /// When the network does not round or no parameter set holds it.
-    pub fn new(
-        artifact: &Artifact,
-        options: &Options,
-    ) -> Result<(Self, Graph<i64>, Graph<i64>), EvalError> {
-        let twin = lookup::lower(artifact)?;
-        let choice = Choice::new(&twin, options.toy)?;
-        let (program, graph) = Program::new(twin.clone(), choice);
-        let scheme = Self {
-            program: Arc::new(program),
+impl From<&Options> for TfheOptions {
+    fn from(options: &Options) -> Self {
+        Self {
+            toy: options.toy,
             keys: options.keys.clone(),
-        };
-        Ok((scheme, graph, twin))
-    }
-
-    /// One client and one server, with keys from the folder or new ones.
-    ///
-    /// # Errors
-    /// When a key file is missing, damaged, of other parameters or of another key.
-    pub fn roles(&self) -> Result<(TfheClient, TfheServer), EvalError> {
-        let set = &self.program.choice.set;
-        let (secret, key) = if let Some(folder) = &self.keys {
-            folder::open(folder, set)?
-        } else {
-            let secret = SecretKey::generate(set);
-            let key = secret.server_key(set).expand();
-            (secret, key)
-        };
-        let identity = secret.identity;
-        let client = TfheClient {
-            secret,
-            program: self.program.clone(),
-        };
-        let server = TfheServer {
-            key,
-            identity,
-            program: self.program.clone(),
-        };
-        Ok((client, server))
+        }
     }
 }
 
-/// Plans an evaluation.
-pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
-    let (scheme, graph, twin) = Tfhe::new(job.artifact, job.options)?;
-    let program = &scheme.program;
+impl Scheme for Tfhe {
+    type Options = TfheOptions;
+    type Error = TfheError;
+    type Spec = TfheSpec;
+    type Program = TfheProgram;
+    type Keys = TfheKeys;
+    type Batch = TfheBatch;
+    type Client = TfheClient;
+    type Server = TfheServer;
+
+    fn name(&self) -> &'static str {
+        "tfhe"
+    }
+
+    fn description(&self) -> &'static str {
+        "one image at a time, exact, any activation by look-up (TFHE on TFHE-rs: no commercial use without a licence from Zama); wants a network that rounds"
+    }
+
+    fn accepts(&self, network: &Network) -> Result<(), Refusal> {
+        accepts::rounding(network)
+    }
+
+    fn takes_single_images(&self) -> bool {
+        true
+    }
+
+    fn compile(
+        &self,
+        source: &Source<'_>,
+        options: &TfheOptions,
+    ) -> Result<Compiled<Self>, TfheError> {
+        let graph = lookup::tables(source.artifact)?;
+        let choice = Choice::new(&graph, options.toy)?;
+        let interface = Interface::new(source.artifact, &graph);
+        let (program, spec) = TfheProgram::new(&graph, choice, interface.clone(), options.toy);
+        let memory_bytes = cost::memory(&program);
+        limits::check_memory(memory_bytes)?;
+        let cost = cost(&graph, &program, options.toy, memory_bytes);
+        Ok(Compiled {
+            spec,
+            program: Arc::new(program),
+            cost,
+            twin: Twin::Of(Box::new(Reference::tables(graph, interface))),
+            yardstick: None,
+        })
+    }
+
+    fn keys(spec: &TfheSpec, options: &TfheOptions) -> Result<(TfheClient, TfheKeys), TfheError> {
+        let Some(folder) = &options.keys else {
+            return TfheClient::generate(spec);
+        };
+        let set = spec.set()?;
+        let (secret, key) = folder::open(folder, &set)?;
+        Ok((TfheClient::new(spec, set, secret), TfheKeys::new(key, &set)))
+    }
+}
+
+/// What an image needs.
+fn cost(graph: &Graph<i64>, program: &TfheProgram, toy: bool, memory_bytes: usize) -> Cost {
     let choice = &program.choice;
     let set = &choice.set;
-    let memory_bytes = cost::memory(program);
-    EncryptionPlan::check_memory(memory_bytes)?;
-    let mut plan = Plan::new("tfhe", job, &graph, scheme.slots());
-    plan.ciphertext_products = bootstraps(&twin);
-    plan.depth = choice.inner.len();
     let widest = choice.inner.iter().map(|demand| demand.values).max();
-    let norm = |demand: &parameters::Demand| demand.squares.sqrt();
+    let norm = |demand: &Demand| demand.squares.sqrt();
     let heaviest = choice.inner.iter().map(norm).fold(0.0, f64::max);
-    plan.encryption = Some(EncryptionPlan {
+    let encryption = EncryptionPlan {
         ring_degree: set.polynomial_size.0,
         log2_qp: LOG2_MODULUS,
+        parameter_set: Some(choice.name.into()),
         moduli: format!(
             "{}, LWE dimension {}; look-ups of {} values, weights of norm {heaviest:.1}, failure below 2^{:.0}; results in {} {} of {} values",
             choice.name,
@@ -136,9 +164,9 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
             if choice.parts == 1 { "piece" } else { "pieces" },
             choice.last.values,
         ),
-        shares: 1,
+        components: 1,
         // of TFHE-rs's named sets; toy ones have none
-        security_bits: if job.options.toy { 0 } else { 128 },
+        security_bits: if toy { 0 } else { 128 },
         quality: Quality::Exact {
             value_bits: (choice.last.values * choice.parts)
                 .next_power_of_two()
@@ -146,42 +174,15 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, EvalError> {
                 + 1,
             noise_bits_left: -(4.0 * choice.output_deviation).log2(),
         },
-        key_bytes: scheme.key_bytes(),
-        ciphertext_bytes: graph.inputs * SEEDED_BYTES,
+        key_bytes: keys::key_bytes(set),
+        ciphertext_bytes: graph.inputs() * SEEDED_BYTES,
         memory_bytes,
-        seconds: cost::predict(&twin, program).times(plan.batches),
-    });
-    Ok(Prepared {
-        plan,
-        evaluation: Box::new(Under { graph, scheme }),
-        twin: Some(clear::tables(twin, job.images)),
-        yardstick: None,
-    })
-}
-
-/// Bytes of an encrypted pixel as sent: a seed and a body.
-const SEEDED_BYTES: usize = 24;
-
-impl Scheme for Tfhe {
-    type Weight = i64;
-    type Value = TfheValue;
-    type Client = TfheClient;
-    type Server = TfheServer;
-
-    fn slots(&self) -> usize {
-        1
-    }
-
-    fn keys(&self) -> Result<(TfheClient, Vec<TfheServer>), EvalError> {
-        let (client, server) = self.roles()?;
-        Ok((client, vec![server]))
-    }
-
-    fn key_bytes(&self) -> usize {
-        keys::key_bytes(&self.program.choice.set)
-    }
-
-    fn value_bytes(&self) -> usize {
-        8 * (self.program.dimension() + 1)
+        seconds: cost::predict(graph, program),
+    };
+    Cost {
+        ciphertext_products: bootstraps(graph),
+        depth: choice.inner.len(),
+        encryption: Some(encryption),
+        ..Cost::new(graph, 1)
     }
 }

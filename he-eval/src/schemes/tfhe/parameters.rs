@@ -8,14 +8,12 @@
 use tfhe::shortint::parameters::v1_4::*;
 use tfhe::shortint::{ClassicPBSParameters, parameters::LweDimension};
 
+use cryptodl_fold::{Graph, Operation, lookup::ranges};
+
 use super::{
+    error::TfheError,
     noise::{LOG2_FAILURE, Noise, half_box, log2_failure},
     turns,
-};
-use crate::{
-    EvalError,
-    graph::{Function, Graph, Operation},
-    lookup::{for_each_row, ranges},
 };
 
 /// A parameter set under the name that TFHE-rs gives it.
@@ -64,6 +62,9 @@ pub(super) const SETS: &[Named] = named! {
     V1_4_PARAM_MESSAGE_7_CARRY_0_KS_PBS_GAUSSIAN_2M128
 };
 
+/// Bits of the modulus of every ciphertext.
+pub(super) const LOG2_MODULUS: f64 = 64.0;
+
 /// LWE dimension of toy runs: a bootstrap is so many times faster, and anyone can find the key.
 const TOY_LWE_DIMENSION: usize = 24;
 
@@ -103,8 +104,8 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// Chooses for a graph of [`crate::lookup::lower`].
-    pub fn new(graph: &Graph<i64>, is_toy: bool) -> Result<Self, EvalError> {
+    /// Chooses for a graph of [`cryptodl_fold::lookup::tables`].
+    pub fn new(graph: &Graph<i64>, is_toy: bool) -> Result<Self, TfheError> {
         let (inner, outputs) = demands(graph);
         let mut sets: Vec<&Named> = SETS.iter().collect();
         sets.sort_by(|a, b| work(&a.set).total_cmp(&work(&b.set)));
@@ -146,7 +147,7 @@ fn demands(graph: &Graph<i64>) -> (Vec<Demand>, Vec<Demand>) {
                 squares: 0.0,
                 steps: false,
             };
-            for_each_row(linear, |_, weights, tile| {
+            for (weights, tile) in linear.rows() {
                 for part in super::split::columns(weights.len(), parts) {
                     let (mut width, mut squares) = (0, 0.0);
                     for (&w, &input) in weights[part.clone()].iter().zip(&tile.inputs[part]) {
@@ -158,13 +159,12 @@ fn demands(graph: &Graph<i64>) -> (Vec<Demand>, Vec<Demand>) {
                     demand.values = demand.values.max(width as usize + 1);
                     demand.squares = demand.squares.max(squares);
                 }
-            });
+            }
             demand
         };
         if index + 1 < graph.nodes.len() {
             let mut demand = demand(1);
-            if let Operation::Function(Function::Tables(tables)) = &graph.nodes[index + 1].operation
-            {
+            if let Operation::Table(tables) = &graph.nodes[index + 1].operation {
                 demand.values = turns::boxes(&tables.tables);
                 demand.steps = tables.tables.iter().all(turns::is_step);
             }
@@ -238,7 +238,7 @@ fn choose(named: &Named, inner: &[Demand], outputs: &[Demand]) -> Option<Choice>
 }
 
 /// Says which layer fits no set, and how far it is from the one that comes closest.
-fn refusal(inner: &[Demand], outputs: &[Demand]) -> EvalError {
+fn refusal(inner: &[Demand], outputs: &[Demand]) -> TfheError {
     let best = |failure: &dyn Fn(&ClassicPBSParameters) -> f64| {
         let of = |named: &'static Named| (failure(&named.set), named.name);
         SETS.iter()
@@ -256,7 +256,7 @@ fn refusal(inner: &[Demand], outputs: &[Demand]) -> EvalError {
         .chain([(last, log2, name)])
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .expect("there is a last layer");
-    EvalError::NoLookUp {
+    TfheError::NoLookUp {
         node: demand.node.clone(),
         values: demand.values,
         norm: demand.squares.sqrt(),
@@ -279,11 +279,6 @@ fn work(set: &ClassicPBSParameters) -> f64 {
     n * (transforms + products) + k * size * set.ks_level.0 as f64 * n
 }
 
-/// Bootstraps of a layer.
-pub(super) fn bootstraps_of(layer: &super::program::Layer) -> usize {
-    layer.look_up.as_ref().map_or(0, |look_up| look_up.of.len())
-}
-
 /// Values that follow a look-up, in all layers: bootstraps for one image.
 pub(super) fn bootstraps(graph: &Graph<i64>) -> usize {
     let tables = graph
@@ -291,7 +286,7 @@ pub(super) fn bootstraps(graph: &Graph<i64>) -> usize {
         .iter()
         .skip(1)
         .map(|node| match &node.operation {
-            Operation::Function(Function::Tables(tables)) => tables.of.len(),
+            Operation::Table(tables) => tables.of.len(),
             _ => 0,
         });
     tables.sum()

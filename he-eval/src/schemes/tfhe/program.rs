@@ -8,32 +8,43 @@ use tfhe::{
     shortint::{ClassicPBSParameters, ciphertext::Degree, server_key::LookupTableOwned},
 };
 
-use super::{noise::entry, parameters::Choice, split::split, turns};
-use crate::{
-    graph::{Function, Graph, Operation, Table, Tables},
-    lookup::{Range, linear_ranges, table_ranges},
+use cryptodl_fold::{
+    Graph, Node, Operation,
+    graph::{Linear, Table},
+    lookup::{linear_ranges, table_ranges},
 };
 
-/// What client and server agree on.
-pub(super) struct Program {
-    pub choice: Choice,
-    /// The level of every value of each input: what the client encrypts.
-    pub pixels: Tables,
-    pub layers: Vec<Layer>,
+use super::{
+    keys::long_dimension,
+    noise::entry,
+    parameters::Choice,
+    spec::{Encoding, TfheSpec},
+    split::split,
+    turns,
+};
+use crate::interface::Interface;
+
+/// What the server runs: linear layers of whole-number weights, and tables.
+pub struct TfheProgram {
+    pub(super) choice: Choice,
+    /// Numbers of an image.
+    pub(super) inputs: usize,
+    pub(super) layers: Vec<Layer>,
 }
 
 /// A linear layer and the look-up after it.
 pub(super) struct Layer {
-    /// Torus distance of neighbouring accumulators.
-    pub delta: u64,
-    /// What each accumulator can be.
-    pub ranges: Vec<Range>,
+    pub name: String,
+    pub linear: Linear<i64>,
+    /// Where its accumulators are.
+    pub encoding: Encoding,
     /// What each accumulator becomes; none after the last layer.
     pub look_up: Option<LookUp>,
 }
 
 /// The tables of a layer.
 pub(super) struct LookUp {
+    pub name: String,
     /// As polynomials.
     pub tables: Vec<Encoded>,
     /// The table of each accumulator.
@@ -49,86 +60,137 @@ pub(super) struct Encoded {
     pub after: u64,
 }
 
-impl Program {
-    /// Encodes a graph of [`crate::lookup::lower`], and returns what is left of it on the server: linear
-    /// layers and tables, the last layer in parts.
-    pub fn new(graph: Graph<i64>, choice: Choice) -> (Self, Graph<i64>) {
-        let mut graph = graph;
-        let Operation::Function(Function::Tables(pixels)) = graph.nodes.remove(0).operation else {
-            unreachable!("a lowered graph begins with the table of the pixels");
-        };
-        if let Some(Operation::Linear(last)) = graph.nodes.last_mut().map(|n| &mut n.operation) {
-            *last = split(last, choice.parts);
-        }
-        let mut inputs = table_ranges(&pixels);
-        let mut layers = Vec::new();
+impl TfheProgram {
+    /// Encodes a graph of [`cryptodl_fold::lookup::tables`], the last layer in parts, and says what the client must know.
+    pub(super) fn new(
+        graph: &Graph<i64>,
+        choice: Choice,
+        interface: Interface,
+        toy: bool,
+    ) -> (Self, TfheSpec) {
         let mut nodes = graph.nodes.iter();
+        let Some(Operation::Table(pixels)) = nodes.next().map(|node| &node.operation) else {
+            unreachable!("a graph of look-ups begins with the table of the pixels");
+        };
+        let mut inputs = table_ranges(pixels);
+        let mut layers = Vec::new();
         while let Some(node) = nodes.next() {
             let Operation::Linear(linear) = &node.operation else {
                 unreachable!("tables follow linear layers");
             };
-            let index = layers.len();
-            let table = match nodes.next().map(|node| &node.operation) {
-                Some(Operation::Function(Function::Tables(tables))) => Some(tables),
-                _ => None,
-            };
-            let ranges = linear_ranges(linear, &inputs);
-            let look_up = table.map(|tables| {
-                inputs = table_ranges(tables);
-                let demand = &choice.inner[index];
-                let next = choice.deltas[index + 1];
-                let encode = |table| polynomial(table, demand.values, next, &choice);
-                LookUp {
-                    tables: tables.tables.iter().map(encode).collect(),
-                    of: tables.of.clone(),
-                }
-            });
-            layers.push(Layer {
-                delta: choice.deltas[index],
-                ranges,
-                look_up,
-            });
+            let (layer, outputs) =
+                Layer::new(node, linear, nodes.next(), &inputs, &choice, layers.len());
+            layers.push(layer);
+            inputs = outputs;
         }
+        let (levels, of) = TfheSpec::levels(pixels);
+        let spec = TfheSpec {
+            interface,
+            parameter_set: choice.name.into(),
+            toy,
+            levels,
+            pixels: of,
+            delta: choice.deltas[0],
+            results: layers
+                .last()
+                .expect("a network has layers")
+                .encoding
+                .clone(),
+            parts: choice.parts,
+            deviation: choice.output_deviation,
+        };
         let program = Self {
+            inputs: graph.inputs(),
             choice,
-            pixels,
             layers,
         };
-        (program, graph)
+        (program, spec)
+    }
+
+    /// How many values make a turn of the torus in front of linear layer `layer`'s look-up, counted from 0:
+    /// accumulators that are wider are known up to whole turns. None where no look-up follows.
+    pub fn turn(&self, layer: usize) -> Option<i64> {
+        let demand = self.choice.inner.get(layer)?;
+        Some(2 * demand.values as i64)
     }
 
     /// LWE dimension of every ciphertext outside a bootstrap.
-    pub fn dimension(&self) -> usize {
-        self.choice.set.glwe_dimension.0 * self.choice.set.polynomial_size.0
+    pub(super) fn dimension(&self) -> usize {
+        long_dimension(&self.choice.set)
     }
 
     /// Bytes of all table polynomials.
-    pub fn table_bytes(&self) -> usize {
+    pub(super) fn table_bytes(&self) -> usize {
         let set = &self.choice.set;
         let one = (set.glwe_dimension.0 + 1) * set.polynomial_size.0 * size_of::<u64>();
-        let tables = self
+        let look_ups = self
             .layers
             .iter()
             .filter_map(|layer| layer.look_up.as_ref());
-        tables.map(|look_up| look_up.tables.len() * one).sum()
+        look_ups.map(|look_up| look_up.tables.len() * one).sum()
     }
 }
 
 impl Layer {
-    /// What is added to the body of an accumulator: its smallest value becomes 0, and in front of a
-    /// look-up exact sums point to the middle of their box of positions.
-    pub fn shift(&self, output: usize, choice: &Choice) -> u64 {
-        let base = |origin: i64| self.delta.wrapping_mul(origin.wrapping_neg() as u64);
-        match &self.look_up {
-            Some(look_up) => {
-                let half_position = (1 << 62) / choice.set.polynomial_size.0 as u64;
-                base(look_up.table(output).origin)
-                    .wrapping_add(self.delta / 2)
-                    .wrapping_sub(half_position)
-            }
-            None => base(self.ranges[output].0),
-        }
+    /// Layer `index`, and the ranges of what comes after it.
+    fn new(
+        node: &Node<i64>,
+        linear: &Linear<i64>,
+        table: Option<&Node<i64>>,
+        inputs: &[(i64, i64)],
+        choice: &Choice,
+        index: usize,
+    ) -> (Self, Vec<(i64, i64)>) {
+        let delta = choice.deltas[index];
+        let Some((name, Operation::Table(tables))) =
+            table.map(|node| (&node.name, &node.operation))
+        else {
+            // no table follows the last layer
+            let linear = split(linear, choice.parts);
+            let ranges = linear_ranges(&linear, inputs);
+            let shifts = ranges.iter().map(|(low, _)| place(delta, *low));
+            let layer = Self {
+                name: node.name.clone(),
+                encoding: Encoding {
+                    delta,
+                    shifts: shifts.collect(),
+                    ranges,
+                },
+                linear,
+                look_up: None,
+            };
+            return (layer, Vec::new());
+        };
+        let demand = &choice.inner[index];
+        let next = choice.deltas[index + 1];
+        let encode = |table| polynomial(table, demand.values, next, choice);
+        let look_up = LookUp {
+            name: name.clone(),
+            tables: tables.tables.iter().map(encode).collect(),
+            of: tables.of.clone(),
+        };
+        // exact sums point to the middle of their box of positions
+        let half_position = (1 << 62) / choice.set.polynomial_size.0 as u64;
+        let middle = (delta / 2).wrapping_sub(half_position);
+        let outputs = 0..tables.of.len();
+        let shifts = outputs.map(|o| place(delta, look_up.table(o).origin).wrapping_add(middle));
+        let layer = Self {
+            name: node.name.clone(),
+            encoding: Encoding {
+                delta,
+                ranges: linear_ranges(linear, inputs),
+                shifts: shifts.collect(),
+            },
+            linear: linear.clone(),
+            look_up: Some(look_up),
+        };
+        (layer, table_ranges(tables))
     }
+}
+
+/// What brings `origin` to the beginning of the torus.
+fn place(delta: u64, origin: i64) -> u64 {
+    delta.wrapping_mul(origin.wrapping_neg() as u64)
 }
 
 /// A table of one entry, 0.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use cryptodl_fold::graph::PADDING;
 use rayon::prelude::*;
 use tfhe::{
     core_crypto::prelude::{CiphertextModulus, LweCiphertext},
@@ -14,16 +15,15 @@ use tfhe::{
 };
 
 use super::{
-    client::TfheValue,
-    parameters::bootstraps_of,
-    program::{Encoded, Layer, Program},
-    wire::{Kind, Reader, WireError, Writer},
+    batch::{TfheBatch, TfheValue},
+    error::TfheError,
+    keys::{TfheKeys, key_bytes},
+    program::{Encoded, Layer, TfheProgram},
+    wire::{Kind, Reader, WireError, Writer, fingerprint},
 };
 use crate::{
-    EvalError,
-    graph::{Linear, Node, Operation, PADDING},
-    lookup::rows_of,
-    scheme::{Observe, Server, Stage},
+    scheme::Server,
+    work::{Observe, Work},
 };
 
 /// Bootstraps of a thread between two reports of progress.
@@ -31,45 +31,42 @@ const BETWEEN_REPORTS: usize = 8;
 
 /// Evaluates on encrypted levels.
 pub struct TfheServer {
-    pub(super) key: StandardAtomicPatternServerKey,
-    pub(super) identity: u128,
-    pub(super) program: Arc<Program>,
+    key: StandardAtomicPatternServerKey,
+    identity: u128,
+    key_bytes: usize,
+    program: Arc<TfheProgram>,
 }
 
 impl TfheServer {
-    /// The encrypted accumulators of linear layer `layer` (counted from 0), the first of `nodes`.
+    /// The encrypted accumulators of the linear layer that comes next.
     ///
-    /// # Panics
-    /// If the node is no linear layer.
-    pub fn sums(&self, layer: usize, node: &Node<i64>, inputs: Vec<TfheValue>) -> Vec<TfheValue> {
-        let Operation::Linear(linear) = &node.operation else {
-            panic!("`{}` is no linear layer", node.name);
-        };
-        let dimension = self.program.dimension();
-        let inputs: Vec<Vec<u64>> = inputs
-            .into_par_iter()
-            .map(|value| value.whole(dimension))
-            .collect();
-        let sums = self.add_up(&self.program.layers[layer], linear, &inputs);
-        sums.into_iter().map(TfheValue::Whole).collect()
+    /// # Errors
+    /// When the batch is past the last layer.
+    pub fn sums(&self, batch: &TfheBatch) -> Result<Vec<TfheValue>, TfheError> {
+        let index = batch.step.unwrap_or(self.program.layers.len());
+        let layer = self.program.layers.get(index);
+        let layer = layer.ok_or(TfheError::Batch { index })?;
+        Ok(self.add_up(layer, batch.values.clone()))
     }
 
     /// The weighted sums of a linear layer, shifted into place.
-    fn add_up(&self, layer: &Layer, linear: &Linear<i64>, inputs: &[Vec<u64>]) -> Vec<Vec<u64>> {
-        let size = self.program.dimension() + 1;
-        let rows = rows_of(linear);
-        let sum = |(output, (weights, tile)): (usize, &(&[i64], &crate::graph::Tile))| {
-            let mut sum = vec![0_u64; size];
+    fn add_up(&self, layer: &Layer, inputs: Vec<TfheValue>) -> Vec<TfheValue> {
+        let dimension = self.program.dimension();
+        let inputs = inputs.into_par_iter().map(|value| value.whole(dimension));
+        let inputs: Vec<Vec<u64>> = inputs.collect();
+        let rows = layer.linear.rows();
+        let sums = rows.par_iter().zip(&layer.encoding.shifts);
+        let sums = sums.map(|((weights, tile), shift)| {
+            let mut sum = vec![0_u64; dimension + 1];
             for (&w, &input) in weights.iter().zip(&tile.inputs) {
                 if w != 0 && input != PADDING {
                     add_product(&mut sum, w as u64, &inputs[input as usize]);
                 }
             }
-            let shift = layer.shift(output, &self.program.choice);
-            sum[size - 1] = sum[size - 1].wrapping_add(shift);
-            sum
-        };
-        rows.par_iter().enumerate().map(sum).collect()
+            sum[dimension] = sum[dimension].wrapping_add(*shift);
+            TfheValue::Whole(sum)
+        });
+        sums.collect()
     }
 
     /// One bootstrap.
@@ -86,7 +83,8 @@ impl TfheServer {
     ///
     /// # Panics
     /// If a value is no result of this server.
-    pub fn outputs_to_bytes(&self, values: &[TfheValue]) -> Vec<u8> {
+    pub fn outputs_to_bytes(&self, outputs: &TfheBatch) -> Vec<u8> {
+        let values = &outputs.values;
         let words = values.len() * (self.program.dimension() + 1);
         let set = &self.program.choice.set;
         let mut writer = Writer::new(Kind::Outputs, set, self.identity, words);
@@ -103,8 +101,8 @@ impl TfheServer {
     ///
     /// # Errors
     /// When it is cut, damaged, of other parameters or of another key.
-    pub fn inputs_from_bytes(&self, bytes: &[u8]) -> Result<Vec<TfheValue>, WireError> {
-        let count = self.program.pixels.of.len();
+    pub fn inputs_from_bytes(&self, bytes: &[u8]) -> Result<TfheBatch, WireError> {
+        let count = self.program.inputs;
         let mut reader = Reader::new(Kind::Inputs, bytes, &self.program.choice.set, 3 * count)?;
         if reader.identity() != self.identity {
             return Err(WireError::Identity(Kind::Inputs));
@@ -113,7 +111,10 @@ impl TfheServer {
             seed: reader.seed(),
             body: reader.words(1)[0],
         };
-        Ok((0..count).map(value).collect())
+        Ok(TfheBatch {
+            step: Some(0),
+            values: (0..count).map(value).collect(),
+        })
     }
 }
 
@@ -144,55 +145,80 @@ pub(super) fn add_product(sum: &mut [u64], w: u64, x: &[u64]) {
 }
 
 impl Server for TfheServer {
-    type Weight = i64;
-    type Value = TfheValue;
+    type Program = TfheProgram;
+    type Keys = TfheKeys;
+    type Batch = TfheBatch;
+    type Error = TfheError;
 
-    fn advance(
+    fn new(program: Arc<TfheProgram>, keys: TfheKeys) -> Result<Self, TfheError> {
+        let set = &program.choice.set;
+        if keys.fingerprint != fingerprint(set) {
+            return Err(WireError::Parameters(Kind::ServerKey).into());
+        }
+        Ok(Self {
+            identity: keys.key.identity,
+            key_bytes: key_bytes(set),
+            key: keys.key.expand(),
+            program,
+        })
+    }
+
+    fn key_bytes(&self) -> usize {
+        self.key_bytes
+    }
+
+    fn steps(&self) -> usize {
+        self.program.layers.len()
+    }
+
+    /// A linear layer and the look-ups behind it, which are most of the time.
+    fn step(
         &self,
-        nodes: &[Node<i64>],
-        inputs: Vec<TfheValue>,
+        index: usize,
+        batch: &mut TfheBatch,
         observe: Observe<'_>,
-    ) -> Result<(usize, Vec<TfheValue>), EvalError> {
-        // linear layer and table in turn, and a linear layer at the end
-        let layers = &self.program.layers;
-        let index = layers.len() - nodes.len().div_ceil(2);
-        let layer = &layers[index];
+    ) -> Result<(), TfheError> {
+        let layer = &self.program.layers[index];
+        let inputs = match index {
+            0 => self.program.inputs,
+            _ => self.program.layers[index - 1].linear.outputs(),
+        };
+        if batch.step != Some(index) || batch.values.len() != inputs {
+            return Err(TfheError::Batch { index });
+        }
+        batch.step = Some(index + 1);
         let start = Instant::now();
-        let sums = self.sums(index, &nodes[0], inputs);
-        let all = layers.iter().map(bootstraps_of).sum::<usize>().max(1) as f64;
-        let mut done = layers[..index].iter().map(bootstraps_of).sum::<usize>();
-        observe(Stage {
-            node: &nodes[0].name,
+        let sums = self.add_up(layer, std::mem::take(&mut batch.values));
+        observe(Work {
+            node: &layer.name,
             kind: "linear",
             seconds: start.elapsed().as_secs_f64(),
             word_products: None,
-            done: Some(done as f64 / all),
+            done: if layer.look_up.is_some() { 0.0 } else { 1.0 },
         });
         let Some(look_up) = &layer.look_up else {
-            return Ok((1, sums));
+            batch.values = sums;
+            return Ok(());
         };
-        let mut outputs = Vec::with_capacity(sums.len());
+        let all = sums.len();
         let mut sums = sums.into_iter().enumerate();
         let chunk = BETWEEN_REPORTS * rayon::current_num_threads();
-        loop {
+        while batch.values.len() < all {
             let start = Instant::now();
             let some: Vec<(usize, TfheValue)> = sums.by_ref().take(chunk).collect();
-            if some.is_empty() {
-                return Ok((2, outputs));
-            }
-            done += some.len();
             let bootstrapped = some
                 .into_par_iter()
                 .with_max_len(1)
                 .map(|(output, sum)| self.look_up(sum, look_up.table(output)));
-            outputs.par_extend(bootstrapped);
-            observe(Stage {
-                node: &nodes[1].name,
+            batch.values.par_extend(bootstrapped);
+            observe(Work {
+                node: &look_up.name,
                 kind: "bootstrap",
                 seconds: start.elapsed().as_secs_f64(),
                 word_products: None,
-                done: Some(done as f64 / all),
+                done: batch.values.len() as f64 / all as f64,
             });
         }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::graph::{Linear, Matrix, Tile};
+use cryptodl_fold::graph::{Linear, Matrix, Tile};
 
 /// The columns of each of `parts` pieces of a row.
 pub(super) fn columns(count: usize, parts: usize) -> impl Iterator<Item = Range<usize>> + Clone {
@@ -39,8 +39,6 @@ pub(super) fn split(linear: &Linear<i64>, parts: usize) -> Linear<i64> {
         tiles,
         // none: the constant is added after decryption
         bias: bias.flat_map(|&b| std::iter::repeat_n(b, parts)).collect(),
-        channels: linear.channels,
-        positions: linear.positions * parts,
     }
 }
 
@@ -63,17 +61,15 @@ mod tests {
                 outputs: vec![1, 0],
             }],
             bias: vec![I256::ZERO; 2],
-            channels: 2,
-            positions: 1,
         };
         let values = [7_i64, -3, 11, 2, 5];
         let sums = |linear: &Linear<i64>| {
-            let mut sums = vec![0; linear.outputs()];
-            crate::lookup::for_each_row(linear, |output, weights, tile| {
+            let rows = linear.rows().into_iter();
+            let sums = rows.map(|(weights, tile)| {
                 let pairs = weights.iter().zip(&tile.inputs);
-                sums[output] = pairs.map(|(w, &i)| w * values[i as usize]).sum();
+                pairs.map(|(w, &i)| w * values[i as usize]).sum()
             });
-            sums
+            sums.collect::<Vec<i64>>()
         };
         for parts in [1, 2, 4, 8] {
             let pieces: Vec<i64> = sums(&split(&linear, parts));

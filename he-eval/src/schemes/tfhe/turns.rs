@@ -7,7 +7,7 @@
 //! tables of a sine; tables whose results do not change towards both ends save some. A table of no more than
 //! `n + 1` values is one in any case.
 
-use crate::graph::Table;
+use cryptodl_fold::graph::Table;
 
 /// The fewest boxes on half the torus that hold all of these tables.
 pub(super) fn boxes(tables: &[Table]) -> usize {

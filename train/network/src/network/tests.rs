@@ -4,21 +4,23 @@ use super::*;
 use approx::Activation;
 
 fn network(layers: Vec<Layer>) -> Network {
-    Network {
-        name: "test".into(),
-        input: Shape {
-            channels: 1,
-            height: 8,
-            width: 8,
-        },
-        normalisation: Normalisation {
-            mean: vec![0.0],
-            deviation: vec![1.0],
-            standardised: false,
-        },
-        layers,
-        mirrored: false,
-    }
+    let mut nodes = Nodes::new();
+    nodes.then_all(ValueId::INPUT, layers);
+    graph(nodes)
+}
+
+fn graph(nodes: Nodes) -> Network {
+    let input = Shape {
+        channels: 1,
+        height: 8,
+        width: 8,
+    };
+    let normalisation = Normalisation {
+        mean: vec![0.0],
+        deviation: vec![1.0],
+        standardised: false,
+    };
+    Network::new("test", input, normalisation, nodes)
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn rounding_layers_stand_first_or_behind_an_activation() {
     ]);
     good.validate().unwrap();
     assert_eq!(good.parameters(), Ok(2 * 64 + 2 + 4 + 2));
-    let json = serde_json::to_string(&good.layers[0]).unwrap();
+    let json = serde_json::to_string(&good.nodes[0].layer).unwrap();
     assert_eq!(json, r#"{"quantise":{"levels":2,"low":0.0,"high":1.0}}"#);
     for (layers, index) in [
         (vec![quantise(1, 0.0, 1.0)], 0),
@@ -202,46 +204,88 @@ fn channels_have_polynomials_that_are_alike() {
     }
 }
 
+fn dense(outputs: usize) -> Layer {
+    Layer::Dense { outputs }
+}
+
+fn relu() -> Layer {
+    Layer::Activation(Nonlinearity::Exact(Activation::Relu))
+}
+
 #[test]
-fn skip_connections_end_where_the_shape_is_that_of_their_beginning() {
-    let dense = |outputs| Layer::Dense { outputs };
-    let relu = || Layer::Activation(Nonlinearity::Exact(Activation::Relu));
-    let good = network(vec![
-        dense(4),
-        relu(),
-        Layer::Skip,
-        dense(6),
-        relu(),
-        dense(4),
-        Layer::Add,
-        dense(2),
-    ]);
-    good.validate().unwrap();
-    // What is carried past the second activation counts twice.
-    assert_eq!(good.activation_outputs(), 4 + 6 + 2 * 4);
-    let json = serde_json::to_string(&good).unwrap();
-    assert_eq!(serde_json::from_str::<Network>(&json).unwrap(), good);
-    let quantise = Layer::Quantise {
-        levels: 2,
-        low: 0.0,
-        high: 1.0,
+fn values_may_be_read_anywhere_behind_the_node_that_makes_them() {
+    // two skip connections that overlap, one with a projection, then a gate and a concatenation
+    let mut nodes = Nodes::new();
+    let first = nodes.then_all(ValueId::INPUT, [dense(4), relu()]);
+    let second = nodes.then_all(first, [dense(6), relu()]);
+    let third = nodes.then(second, dense(4));
+    let third = nodes.add(third, first);
+    let projected = nodes.then(second, dense(4));
+    let sum = nodes.add(third, projected);
+    let gated = nodes.product(sum, first);
+    let all = nodes.concatenation(&[gated, sum, second]);
+    nodes.then(all, dense(2));
+    let network = graph(nodes);
+    network.validate().unwrap();
+    let shapes = network.shapes().unwrap();
+    assert_eq!(shapes[9].channels, 4 + 4 + 6);
+    assert_eq!(network.activation_outputs(), 4 + 6 + 4);
+    assert_eq!(network.depth(), 3);
+    assert_eq!(network.readers()[first.0], [2, 5, 8]);
+    assert_eq!(
+        network.multiply_accumulates(),
+        64 * 4 + 4 * 6 + 6 * 4 + 6 * 4 + 14 * 2
+    );
+    assert!(!network.is_chain());
+    let json = serde_json::to_string(&network).unwrap();
+    assert_eq!(serde_json::from_str::<Network>(&json).unwrap(), network);
+}
+
+#[test]
+fn what_is_read_must_fit() {
+    type Build<'a> = &'a dyn Fn(&mut Nodes);
+    let make = |build: Build<'_>| {
+        let mut nodes = Nodes::new();
+        build(&mut nodes);
+        graph(nodes).validate().unwrap_err().to_string()
     };
-    for (layers, index, words) in [
-        (vec![Layer::Add], 0, "no skip connection has begun"),
-        (vec![Layer::Skip, Layer::Skip], 1, "has not ended"),
-        (vec![Layer::Skip, dense(4)], 0, "never ends"),
-        (vec![Layer::Skip, dense(4), Layer::Add], 2, "another shape"),
-        (
-            vec![dense(4), Layer::Skip, relu(), quantise, Layer::Add],
-            3,
-            "rounds",
-        ),
-    ] {
-        let error = network(layers).validate().unwrap_err();
-        assert!(
-            matches!(error, NetworkError::Layer { index: at, .. } if at == index)
-                && error.to_string().contains(words),
-            "{error}"
-        );
+    let four = |nodes: &mut Nodes| nodes.then(ValueId::INPUT, dense(4));
+    let input = ValueId::INPUT;
+    let cases: [(&str, Build<'_>); 9] = [
+        ("reads nothing", &|nodes| {
+            nodes.push(dense(2), vec![]);
+        }),
+        ("reads value 2", &|nodes| {
+            nodes.push(dense(2), vec![ValueId(2)]);
+            nodes.then(ValueId(1), dense(2));
+        }),
+        ("reads value 18446744073709551615", &|nodes| {
+            nodes.push(dense(2), vec![ValueId(usize::MAX)]);
+        }),
+        ("different shapes", &|nodes| {
+            let a = four(nodes);
+            nodes.product(a, input);
+        }),
+        ("joins two values", &|nodes| {
+            nodes.push(Layer::Add, vec![input]);
+        }),
+        ("reads one value", &|nodes| {
+            nodes.push(dense(2), vec![input, input]);
+        }),
+        ("differ in height or width", &|nodes| {
+            let a = four(nodes);
+            nodes.concatenation(&[a, input]);
+        }),
+        ("64 is the limit", &|nodes| {
+            nodes.push(Layer::Concatenation, vec![input; 1_000_000]);
+        }),
+        ("nothing reads what layer 0", &|nodes| {
+            four(nodes);
+            four(nodes);
+        }),
+    ];
+    for (words, build) in cases {
+        let error = make(build);
+        assert!(error.contains(words) && error.len() < 200, "{error}");
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn network(width: Width) -> Network {
     }
     layers.push(pool(3)); // [256, 1, 1]
     layers.push(Layer::Dense { outputs: 10 });
-    super::of_photographs(NAME, layers)
+    super::of_photographs(NAME, super::chain(layers))
 }
 
 #[cfg(test)]

@@ -7,19 +7,21 @@
 //! - Jordan (2024), *94 % on CIFAR-10 in 3.29 seconds on a single GPU*, arXiv 2404.00498, section 4.
 
 use super::{Width, convolution, pool, residual};
-use crate::{Layer, Network};
+use crate::{Layer, Network, Nodes, ValueId};
 
 pub(super) const NAME: &str = "airbench96";
 pub(super) const SUMMARY: &str = "for CIFAR-10, after airbench96: conv 2×2 → 3 × {conv 3×3 → pool → act → [conv 3×3 → act → conv 3×3] + input → act} (64, 256, 256 maps) → pool → dense 10";
 
 pub(super) fn network(width: Width) -> Network {
-    let mut layers = vec![convolution(width.of(24), 2, 1, 0), Layer::BatchNorm]; // [24, 31, 31]
+    let mut nodes = Nodes::new();
+    let first = [convolution(width.of(24), 2, 1, 0), Layer::BatchNorm]; // [24, 31, 31]
+    let mut value = nodes.then_all(ValueId::INPUT, first);
     for channels in [64, 256, 256] {
         // [64, 15, 15] → [256, 7, 7] → [256, 3, 3]
-        layers.extend(residual::stage(width.of(channels)));
+        value = residual::stage(&mut nodes, value, width.of(channels));
     }
-    layers.extend([pool(3), Layer::Dense { outputs: 10 }]); // [256, 1, 1]
-    super::of_photographs(NAME, layers)
+    nodes.then_all(value, [pool(3), Layer::Dense { outputs: 10 }]); // [256, 1, 1]
+    super::of_photographs(NAME, nodes)
 }
 
 #[cfg(test)]
@@ -30,8 +32,8 @@ mod tests {
     fn it_has_nine_activations_in_sequence() {
         let network = super::network(Width::FULL);
         assert_eq!(network.depth(), 9);
-        // A block has three activations, and its skip connection passes one of them.
-        let block = |channels: usize, side: usize| (3 + 2) * channels * side * side;
+        // A block has three activations.
+        let block = |channels: usize, side: usize| 3 * channels * side * side;
         let expected = block(64, 15) + block(256, 7) + block(256, 3);
         assert_eq!(network.activation_outputs(), expected);
     }

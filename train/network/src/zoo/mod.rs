@@ -14,7 +14,7 @@ mod plain;
 mod pooled;
 mod residual;
 
-use crate::{Layer, Network, NetworkError, Nonlinearity};
+use crate::{Layer, Network, NetworkError, Nodes, Nonlinearity, ValueId};
 use approx::Activation;
 
 /// One entry of the zoo.
@@ -180,40 +180,39 @@ fn two_bits() -> Layer {
 
 /// A network that reads 28×28 grey digits, with mean and deviation over the MNIST training set.
 fn of_digits(name: &str, layers: Vec<Layer>) -> Network {
-    Network {
-        name: name.to_owned(),
-        input: crate::Shape {
-            channels: 1,
-            height: 28,
-            width: 28,
-        },
-        normalisation: crate::Normalisation {
-            mean: vec![0.130_66],
-            deviation: vec![0.308_11],
-            standardised: false,
-        },
-        layers,
-        mirrored: false,
-    }
+    let input = crate::Shape {
+        channels: 1,
+        height: 28,
+        width: 28,
+    };
+    let normalisation = crate::Normalisation {
+        mean: vec![0.130_66],
+        deviation: vec![0.308_11],
+        standardised: false,
+    };
+    Network::chain(name, input, normalisation, layers)
 }
 
 /// A network that reads 32×32 colour photographs, with means and deviations over the CIFAR-10 training set.
-fn of_photographs(name: &str, layers: Vec<Layer>) -> Network {
-    Network {
-        name: name.to_owned(),
-        input: crate::Shape {
-            channels: 3,
-            height: 32,
-            width: 32,
-        },
-        normalisation: crate::Normalisation {
-            mean: vec![0.491_40, 0.482_16, 0.446_53],
-            deviation: vec![0.247_03, 0.243_49, 0.261_59],
-            standardised: false,
-        },
-        layers,
-        mirrored: false,
-    }
+fn of_photographs(name: &str, nodes: Nodes) -> Network {
+    let input = crate::Shape {
+        channels: 3,
+        height: 32,
+        width: 32,
+    };
+    let normalisation = crate::Normalisation {
+        mean: vec![0.491_40, 0.482_16, 0.446_53],
+        deviation: vec![0.247_03, 0.243_49, 0.261_59],
+        standardised: false,
+    };
+    Network::new(name, input, normalisation, nodes)
+}
+
+/// Layers that each read what the one before them made.
+fn chain(layers: Vec<Layer>) -> Nodes {
+    let mut nodes = Nodes::new();
+    nodes.then_all(ValueId::INPUT, layers);
+    nodes
 }
 
 #[cfg(test)]
@@ -239,7 +238,7 @@ mod tests {
             assert_eq!(half.name, format!("{name}-w50"));
             // The classes stay, and so do the layers.
             assert_eq!(half.shapes().unwrap().last(), full.shapes().unwrap().last());
-            assert_eq!(half.layers.len(), full.layers.len());
+            assert_eq!(half.nodes.len(), full.nodes.len());
             assert!(half.parameters().unwrap() < full.parameters().unwrap());
         }
         for wrong in [

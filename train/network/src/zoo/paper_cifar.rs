@@ -28,7 +28,7 @@ pub(super) fn network(width: Width) -> Network {
     }
     layers.push(pool(2)); // [192, 4, 4]
     layers.push(Layer::Dense { outputs: 10 });
-    super::of_photographs(NAME, layers)
+    super::of_photographs(NAME, super::chain(layers))
 }
 
 #[cfg(test)]
@@ -39,8 +39,7 @@ mod tests {
     #[test]
     fn eight_convolutions_have_a_batch_norm_each_and_three_activations() {
         let network = super::network(Width::FULL);
-        let count =
-            |wanted: fn(&Layer) -> bool| network.layers.iter().filter(|l| wanted(l)).count();
+        let count = |wanted: fn(&Layer) -> bool| network.layers().filter(|l| wanted(l)).count();
         assert_eq!(count(|layer| matches!(layer, Layer::Convolution { .. })), 8);
         assert_eq!(count(|layer| matches!(layer, Layer::BatchNorm)), 8);
         assert_eq!(network.depth(), 3);

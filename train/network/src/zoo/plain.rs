@@ -21,7 +21,7 @@ pub(super) fn network(width: Width) -> Network {
         layers.extend(activated());
     }
     layers.push(Layer::Dense { outputs: 10 });
-    super::of_photographs(NAME, layers)
+    super::of_photographs(NAME, super::chain(layers))
 }
 
 #[cfg(test)]

@@ -1,90 +1,99 @@
 //! Products of bytes in the matrix unit (AMX int8).
 //!
-//! The intrinsics are not stable, so the instructions are written out. Tiles are 16 rows of 64 bytes:
-//! A holds 16 rows of weights for a chunk of 16 quads, B the 16 quads of one plane for 16 columns, and
-//! C the 16 × 16 sums.
+//! The intrinsics are not stable, so the loop is written out, in one block: what a tile holds is known
+//! only inside a block. Tiles are 16 rows of 64 bytes: A holds 16 rows of weights for a chunk of 16
+//! quads, B the 16 quads of one plane for 16 columns, and C the 16 × 16 sums.
 #![expect(
     unsafe_code,
     reason = "instructions without stable intrinsics; each block says why it is sound"
 )]
 
-use std::{arch::asm, sync::LazyLock};
+use std::{arch::asm, mem::offset_of, ptr};
+
+use cryptodl_amx::{CONFIGURATION, Numbers};
 
 use super::super::{
-    BLOCK, Quad, Sums,
-    kernel::Operands,
+    BLOCK, MAX_PLANES, Quad, Sums,
     layer::{CHUNK, ROWS},
+    operands::Operands,
 };
 
 /// Tiles of sums held at a time; two more hold the operands.
 const HELD: usize = 6;
+/// Bytes of a tile, and of a row of it.
+const TILE: usize = ROWS * LINE;
+const LINE: usize = 64;
+/// Sums of a row with the most planes and weights of two bytes, times the halves of a block.
+const MOST_JOBS: usize = 2 * (MAX_PLANES + 1);
+
+// What is written as numbers in `run`.
+const _: () = assert!(
+    HELD == 6
+        && LINE == 4 * CHUNK
+        && size_of::<Step>() == 16
+        && offset_of!(Step, weights) == 8
+        && size_of::<Job>() == 40
+        && offset_of!(Job, steps) == 8
+        && offset_of!(Job, half) == 16
+        && offset_of!(Job, first) == 24
+        && offset_of!(Job, to) == 32
+);
 
 /// Whether the processor has the unit and the operating system lets this process use it.
 pub(in super::super) fn available() -> bool {
-    static AVAILABLE: LazyLock<bool> = LazyLock::new(|| detected() && permitted());
-    *AVAILABLE
+    cryptodl_amx::available(Numbers::Bytes)
 }
 
-fn detected() -> bool {
-    // AMX-TILE and AMX-INT8 are bits 24 and 25 of EDX of leaf 7
-    let leaves = std::arch::x86_64::__cpuid(0).eax;
-    let bits = if leaves >= 7 {
-        std::arch::x86_64::__cpuid_count(7, 0).edx
-    } else {
-        0
+/// One chunk of one plane, times the weights of one digit.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Step {
+    /// 16 quads; only the plane's columns are read.
+    columns: *const u8,
+    /// A tile of weights for the first 16 rows; those of the next rows follow.
+    weights: *const i8,
+}
+
+/// Sums of half a block for some rows.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Job {
+    step: *const Step,
+    steps: usize,
+    /// Bytes from the columns of a block to those of this half.
+    half: usize,
+    /// Bytes from the first tile of weights to that of these rows.
+    first: usize,
+    to: *mut i32,
+}
+
+/// What is the same for all jobs of a group of rows; distances are in bytes.
+struct Group {
+    /// Tiles of rows, 1 to [`HELD`].
+    held: usize,
+    /// From a tile of weights to that of the next rows.
+    below: usize,
+    /// From a quad to the next one of a chunk.
+    quad: usize,
+    /// From a row of sums to the next one.
+    row: usize,
+}
+
+impl Step {
+    const NONE: Self = Self {
+        columns: ptr::null(),
+        weights: ptr::null(),
     };
-    bits >> 24 & 3 == 3
 }
 
-/// Asks Linux for the permission that large register states need.
-#[cfg(target_os = "linux")]
-fn permitted() -> bool {
-    const ARCH_PRCTL: i64 = 158;
-    const REQUEST_PERMISSION: i64 = 0x1023;
-    const TILE_DATA: i64 = 18;
-    let result: i64;
-    // SAFETY: the call reads and writes no memory of ours; it clobbers what is named
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") ARCH_PRCTL => result,
-            in("rdi") REQUEST_PERMISSION,
-            in("rsi") TILE_DATA,
-            out("rcx") _,
-            out("r11") _,
-            options(nostack),
-        );
-    }
-    result == 0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn permitted() -> bool {
-    false
-}
-
-/// The shape of all eight tiles: 16 rows of 64 bytes.
-#[repr(C, align(64))]
-struct Configuration {
-    palette: u8,
-    start_row: u8,
-    reserved: [u8; 14],
-    bytes: [u16; 16],
-    rows: [u8; 16],
-}
-
-static CONFIGURATION: Configuration = Configuration {
-    palette: 1,
-    start_row: 0,
-    reserved: [0; 14],
-    bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
-    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
-};
-
-/// Leaves the tiles as if they had never been used, which makes switching threads cheap again.
-pub(in super::super) fn release() {
-    // SAFETY: the kernel is only chosen where the unit is available
-    unsafe { asm!("tilerelease", options(nostack, nomem)) }
+impl Job {
+    const NONE: Self = Self {
+        step: ptr::null(),
+        steps: 0,
+        half: 0,
+        first: 0,
+        to: ptr::null_mut(),
+    };
 }
 
 /// See [`super::super::Kernel::product`].
@@ -97,146 +106,183 @@ pub(in super::super) fn product(operands: &Operands<'_>, panel: &mut Vec<Quad>, 
         quads,
     } = *operands;
     let row_tiles = matrix.rows.div_ceil(ROWS);
+    let chunks = matrix.chunks;
+    assert!((1..=MOST_JOBS / 2).contains(&count));
     assert!(sums.len() >= row_tiles * ROWS * count);
+    assert_eq!(gather.quads.len(), chunks * CHUNK);
+    assert!(
+        matrix
+            .digits
+            .iter()
+            .all(|digit| digit.len() == row_tiles * chunks * TILE)
+    );
     // chunks whose quads lie apart are copied together; each chunk then starts at a quad of its own
     panel.clear();
-    let starts: Vec<&[Quad]> = {
-        for (ids, _) in gather
-            .quads
-            .chunks(CHUNK)
-            .zip(&gather.direct)
-            .filter(|(_, d)| !**d)
-        {
-            for &id in ids {
-                let at = id as usize * planes;
-                panel.extend_from_slice(&quads[at..at + planes]);
-            }
+    let chunk_quads = || gather.quads.chunks_exact(CHUNK).zip(&gather.direct);
+    for (ids, _) in chunk_quads().filter(|(_, direct)| !**direct) {
+        for &id in ids {
+            let at = id as usize * planes;
+            panel.extend_from_slice(&quads[at..at + planes]);
         }
-        let mut copies = panel.chunks_exact(CHUNK * planes);
-        gather
-            .quads
-            .chunks(CHUNK)
-            .zip(&gather.direct)
-            .map(|(ids, &direct)| {
-                if direct {
-                    let at = ids[0] as usize * planes;
-                    &quads[at..at + CHUNK * planes]
-                } else {
-                    copies
-                        .next()
-                        .expect("every chunk that lies apart was copied")
-                }
-            })
-            .collect()
-    };
-    // SAFETY: the kernel is only chosen where the unit is available, and the configuration is 64 bytes
-    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly)) }
+    }
+    let mut copies = panel.chunks_exact(CHUNK * planes);
+    let starts = chunk_quads().map(|(ids, &direct)| {
+        if direct {
+            let at = ids[0] as usize * planes;
+            &quads[at..at + CHUNK * planes]
+        } else {
+            copies
+                .next()
+                .expect("every chunk that lies apart was copied")
+        }
+    });
+    // `[sum][digit and plane][chunk]`
+    let pairs = || (0..count).flat_map(|s| operands.digits(s));
+    let mut steps = vec![Step::NONE; pairs().count() * chunks];
+    for (chunk, start) in starts.enumerate() {
+        for (pair, (digit, plane)) in pairs().enumerate() {
+            steps[pair * chunks + chunk] = Step {
+                columns: start[plane..].as_ptr().cast(),
+                weights: matrix.digits[digit][chunk * TILE..].as_ptr(),
+            };
+        }
+    }
+    let to = sums.as_mut_ptr();
     for first in (0..row_tiles).step_by(HELD) {
-        let held = HELD.min(row_tiles - first);
-        for s in 0..count {
-            for half in 0..2 {
-                zero();
-                for (limb, plane) in operands.limbs(s) {
-                    for (chunk, start) in starts.iter().enumerate() {
-                        // all 16 rows of the tile lie in `start`, `planes` quads apart
-                        let columns = start.as_ptr().wrapping_add(plane).cast::<u8>();
-                        let half = columns.wrapping_add(size_of::<Quad>() / 2 * half);
-                        load_columns(half.cast(), planes * size_of::<Quad>());
-                        for tile in 0..held {
-                            let rows = matrix.rows(limb, first + tile, chunk);
-                            multiply_add(tile, rows.as_ptr());
-                        }
-                    }
-                }
-                for tile in 0..held {
-                    // 16 rows of sums follow, `count` apart; there are as many, see above
-                    let to = sums
-                        .as_mut_ptr()
-                        .wrapping_add((first + tile) * ROWS * count + s);
-                    let half = to.cast::<i32>().wrapping_add(BLOCK / 2 * half);
-                    keep(tile, half, count * size_of::<Sums>());
-                }
+        let mut jobs = [Job::NONE; MOST_JOBS];
+        let mut rest = steps.as_slice();
+        for (s, both) in jobs.as_chunks_mut::<2>().0[..count].iter_mut().enumerate() {
+            let own;
+            (own, rest) = rest.split_at(operands.digits(s).count() * chunks);
+            for (half, job) in both.iter_mut().enumerate() {
+                *job = Job {
+                    step: own.as_ptr(),
+                    steps: own.len(),
+                    half: LINE * half,
+                    first: first * chunks * TILE,
+                    to: to
+                        .wrapping_add(first * ROWS * count + s)
+                        .cast::<i32>()
+                        .wrapping_add(BLOCK / 2 * half),
+                };
             }
         }
+        let group = Group {
+            held: HELD.min(row_tiles - first),
+            below: chunks * TILE,
+            quad: planes * size_of::<Quad>(),
+            row: count * size_of::<Sums>(),
+        };
+        // SAFETY: the kernel is only chosen where the unit is available. A step's 16 quads lie in one slice
+        // of `planes` each, its weights in a digit of a tile for each 16 rows and chunk; the sums of `held`
+        // times 16 rows, `count` each, lie in `sums`: all lengths are checked above.
+        unsafe { run(&jobs[..2 * count], &group) }
     }
 }
 
-/// C = 0.
-#[inline(always)]
-fn zero() {
-    // SAFETY: tiles are configured
+/// Runs jobs: their sums, for 16 columns of [`Group::held`] times 16 rows.
+///
+/// # Safety
+/// The unit must be available, there must be a job, and what the distances in `group` lead to from the
+/// pointers of the jobs must be memory to read, and for sums to write.
+unsafe fn run(jobs: &[Job], group: &Group) {
+    // Tiles 0 to 5 are C, 6 is A, 7 is B.
+    // SAFETY: reads the configuration, the jobs, their steps and what these point to, writes the sums; all
+    // tiles are named, and given back in the end.
     unsafe {
         asm!(
+            "ldtilecfg [{line}]",
+            "mov {line}, 64",
+            "2:",
+            "mov {step}, [{job}]",
+            "mov {left}, [{job} + 8]",
             "tilezero tmm0",
             "tilezero tmm1",
             "tilezero tmm2",
             "tilezero tmm3",
             "tilezero tmm4",
             "tilezero tmm5",
-            options(nostack, nomem),
+            "test {left}, {left}",
+            "jz 5f",
+            "3:",
+            "mov {at}, [{step}]",
+            "add {at}, [{job} + 16]",
+            "tileloadd tmm7, [{at} + {quad}*1]",
+            "mov {at}, [{step} + 8]",
+            "add {at}, [{job} + 24]",
+            "tileloadd tmm6, [{at} + {line}*1]",
+            "tdpbsud tmm0, tmm6, tmm7",
+            "cmp {held}, 1",
+            "je 4f",
+            "add {at}, {below}",
+            "tileloadd tmm6, [{at} + {line}*1]",
+            "tdpbsud tmm1, tmm6, tmm7",
+            "cmp {held}, 2",
+            "je 4f",
+            "add {at}, {below}",
+            "tileloadd tmm6, [{at} + {line}*1]",
+            "tdpbsud tmm2, tmm6, tmm7",
+            "cmp {held}, 3",
+            "je 4f",
+            "add {at}, {below}",
+            "tileloadd tmm6, [{at} + {line}*1]",
+            "tdpbsud tmm3, tmm6, tmm7",
+            "cmp {held}, 4",
+            "je 4f",
+            "add {at}, {below}",
+            "tileloadd tmm6, [{at} + {line}*1]",
+            "tdpbsud tmm4, tmm6, tmm7",
+            "cmp {held}, 5",
+            "je 4f",
+            "add {at}, {below}",
+            "tileloadd tmm6, [{at} + {line}*1]",
+            "tdpbsud tmm5, tmm6, tmm7",
+            "4:",
+            "add {step}, 16",
+            "dec {left}",
+            "jnz 3b",
+            "5:",
+            "mov {at}, [{job} + 32]",
+            "tilestored [{at} + {row}*1], tmm0",
+            "cmp {held}, 1",
+            "je 6f",
+            "add {at}, {rows}",
+            "tilestored [{at} + {row}*1], tmm1",
+            "cmp {held}, 2",
+            "je 6f",
+            "add {at}, {rows}",
+            "tilestored [{at} + {row}*1], tmm2",
+            "cmp {held}, 3",
+            "je 6f",
+            "add {at}, {rows}",
+            "tilestored [{at} + {row}*1], tmm3",
+            "cmp {held}, 4",
+            "je 6f",
+            "add {at}, {rows}",
+            "tilestored [{at} + {row}*1], tmm4",
+            "cmp {held}, 5",
+            "je 6f",
+            "add {at}, {rows}",
+            "tilestored [{at} + {row}*1], tmm5",
+            "6:",
+            "add {job}, 40",
+            "cmp {job}, {end}",
+            "jne 2b",
+            "tilerelease",
+            line = inout(reg) &raw const CONFIGURATION => _,
+            job = inout(reg) jobs.as_ptr_range().start => _,
+            end = in(reg) jobs.as_ptr_range().end,
+            held = in(reg) group.held,
+            below = in(reg) group.below,
+            quad = in(reg) group.quad,
+            row = in(reg) group.row,
+            rows = in(reg) ROWS * group.row,
+            step = out(reg) _,
+            left = out(reg) _,
+            at = out(reg) _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
         );
-    }
-}
-
-/// Loads B, 16 rows of 64 bytes, `stride` bytes apart.
-#[inline(always)]
-fn load_columns(from: *const u8, stride: usize) {
-    // SAFETY: the caller has all rows in one slice
-    unsafe {
-        asm!(
-            "tileloadd tmm7, [{} + {}*1]", in(reg) from, in(reg) stride,
-            options(nostack, readonly),
-        );
-    }
-}
-
-/// Loads A, 16 rows of 64 bytes that follow one another, and adds A · B to sum `tile`.
-#[inline(always)]
-fn multiply_add(tile: usize, rows: *const i8) {
-    macro_rules! step {
-        ($sum:literal) => {
-            // SAFETY: packed weights come in whole tiles
-            unsafe {
-                asm!(
-                    "tileloadd tmm6, [{} + {}*1]",
-                    concat!("tdpbsud ", $sum, ", tmm6, tmm7"),
-                    in(reg) rows, in(reg) 64usize,
-                    options(nostack, readonly),
-                )
-            }
-        };
-    }
-    match tile {
-        0 => step!("tmm0"),
-        1 => step!("tmm1"),
-        2 => step!("tmm2"),
-        3 => step!("tmm3"),
-        4 => step!("tmm4"),
-        _ => step!("tmm5"),
-    }
-}
-
-/// Stores sum `tile`, 16 rows of 64 bytes, `stride` bytes apart.
-#[inline(always)]
-fn keep(tile: usize, to: *mut i32, stride: usize) {
-    macro_rules! step {
-        ($sum:literal) => {
-            // SAFETY: the caller has all rows in one slice
-            unsafe {
-                asm!(
-                    concat!("tilestored [{} + {}*1], ", $sum),
-                    in(reg) to, in(reg) stride,
-                    options(nostack),
-                )
-            }
-        };
-    }
-    match tile {
-        0 => step!("tmm0"),
-        1 => step!("tmm1"),
-        2 => step!("tmm2"),
-        3 => step!("tmm3"),
-        4 => step!("tmm4"),
-        _ => step!("tmm5"),
     }
 }

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm256_set1_epi32, _mm256_setzero_si256, _mm256_srli_epi16, _mm256_storeu_si256,
 };
 
-use super::super::{BLOCK, Quad, Sums, kernel::Operands, layer::CHUNK};
+use super::super::{BLOCK, Quad, Sums, layer::CHUNK, operands::Operands};
 
 /// Vectors of eight columns in a block.
 const VECTORS: usize = BLOCK / 8;
@@ -36,9 +36,9 @@ fn product_avx2(operands: &Operands<'_>, sums: &mut [Sums]) {
     for row in 0..matrix.rows {
         for s in 0..count {
             let mut sum = [_mm256_setzero_si256(); VECTORS];
-            for (limb, plane) in operands.limbs(s) {
+            for (digit, plane) in operands.digits(s) {
                 for (chunk, ids) in gather.quads[..gather.used].chunks(CHUNK).enumerate() {
-                    let weights = matrix.row(limb, row, chunk).chunks_exact(4);
+                    let weights = matrix.row(digit, row, chunk).chunks_exact(4);
                     for (w, &id) in weights.zip(ids) {
                         add_products(w, &quads[id as usize * planes + plane], &mut sum);
                     }

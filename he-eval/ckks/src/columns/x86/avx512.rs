@@ -21,8 +21,8 @@ use std::arch::x86_64::{
 
 use super::super::{
     BLOCK, Planes, Quad, Row, Sums,
-    kernel::Operands,
     layer::CHUNK,
+    operands::Operands,
     portable::{HALF, Reduction, SHIFT, fits},
 };
 use crate::modulus::{Modulus, WORD};
@@ -237,10 +237,10 @@ fn product_avx512(operands: &Operands<'_>, sums: &mut [Sums]) {
     for row in (0..matrix.rows).step_by(HELD) {
         for s in 0..count {
             let mut held = [[_mm512_setzero_si512(); 2]; HELD];
-            for (limb, plane) in operands.limbs(s) {
+            for (digit, plane) in operands.digits(s) {
                 for (chunk, ids) in gather.quads[..gather.used].chunks(CHUNK).enumerate() {
                     let weights: [&[i8]; HELD] =
-                        std::array::from_fn(|i| matrix.row(limb, row + i, chunk));
+                        std::array::from_fn(|i| matrix.row(digit, row + i, chunk));
                     for (at, &id) in ids.iter().enumerate() {
                         let quad = quads[id as usize * planes + plane].0.as_ptr();
                         // SAFETY: a quad is 128 bytes
