@@ -24,7 +24,7 @@
 //! | [`scheme`] | what a scheme is: a compiler and the roles [`Client`](scheme::Client) and [`Server`](scheme::Server) |
 //! | [`mod@schemes`] | `clear`, `clear-integer`, `clear-tables`, `bfv`, `ckks`, `tfhe`, `tfhe-integer` |
 //! | [`run`] | the one interpreter for all schemes |
-//! | [`reference`] | the same without encryption, to compare with |
+//! | [`mod@reference`] | the same without encryption, to compare with |
 //! | [`plan`] | what a run needs and costs |
 //! | [`interface`], [`work`] | what clients know of a network; what servers tell of their work |
 //! | [`limits`] | security, memory, rings: what is refused |

@@ -9,11 +9,11 @@
 //!    next layer. Rounding errors are diffused along the row.
 //! 3. A product has the product of its operands' scales; a monic power turns scale `s` into `s^d`, and its lower terms
 //!    are scaled to match and rounded.
-//! 4. A sum multiplies its operands by integers that bring their scales together, to [`ALIKE`].
+//! 4. A sum multiplies its operands by integers that bring their scales together, to one part in 256.
 //! 5. The client divides the logits by their scales after decryption.
 //!
 //! Every later step is exact, so the integer graph and its encrypted evaluation give the same
-//! numbers. [`crate::bounds`] proves how large they can become for any image.
+//! numbers. [`crate::bounds()`] proves how large they can become for any image.
 
 use ethnum::{AsI256, I256};
 

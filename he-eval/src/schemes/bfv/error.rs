@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{interface::WrongImage, limits::LimitError};
 
-/// See the [module](self).
+/// Why `bfv` refused or failed.
 #[derive(Debug, Error)]
 pub enum BfvError {
     /// The weights cannot be made integers.

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::wire::WireError;
 use crate::{interface::WrongImage, limits::LimitError};
 
-/// See the [module](self).
+/// Why `tfhe` refused or failed.
 #[derive(Debug, Error)]
 pub enum TfheError {
     /// The network cannot be evaluated by look-up.

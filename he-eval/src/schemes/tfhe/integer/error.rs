@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{interface::WrongImage, limits::LimitError};
 
-/// See the [module](self).
+/// Why `tfhe-integer` refused or failed.
 #[derive(Debug, Error)]
 pub enum IntegerError {
     /// The weights cannot be made integers.
