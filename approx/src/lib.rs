@@ -78,6 +78,6 @@ pub use function::{
     UnknownFunction, function, functions,
 };
 pub use interval::{Interval, IntervalError};
-pub use polynomial::{Polynomial, PolynomialError};
+pub use polynomial::{Polynomial, PolynomialError, taylor_shift};
 pub use sampled::{ErrorReport, sampled_error};
 pub use search::{LowestDegree, SearchError, lowest_degree};

@@ -49,6 +49,16 @@ pub enum PolynomialError {
     },
 }
 
+/// Makes the coefficients of `p(x)` in powers of `x` those of `p(x + by)`: the Taylor shift, by Horner's rule.
+pub fn taylor_shift(coefficients: &mut [f64], by: f64) {
+    let degree = coefficients.len().saturating_sub(1);
+    for low in 0..degree {
+        for k in (low..degree).rev() {
+            coefficients[k] += by * coefficients[k + 1];
+        }
+    }
+}
+
 impl Polynomial {
     /// The polynomial `Σ coefficients[k] φ_k`, with `φ_k` from `basis` over `interval`.
     ///

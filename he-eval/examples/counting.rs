@@ -123,10 +123,6 @@ impl Server for Counter {
         Ok(Self(program))
     }
 
-    fn key_bytes(&self) -> usize {
-        0
-    }
-
     fn steps(&self) -> usize {
         self.0.graph.nodes.len()
     }

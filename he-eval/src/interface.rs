@@ -1,6 +1,6 @@
 //! What every client must know of a network, whatever the scheme.
 
-use cryptodl_fold::{Graph, Weight};
+use cryptodl_fold::{Graph, Weight, graph::encode};
 use cryptodl_network::{Artifact, Normalisation};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -35,25 +35,35 @@ impl Interface {
         }
     }
 
+    /// Whether all images have as many pixels as the network reads.
+    ///
+    /// # Errors
+    /// The first number that differs.
+    pub fn check(&self, images: &[&[u8]]) -> Result<(), WrongImage> {
+        let wrong = images.iter().find(|image| image.len() != self.pixels);
+        wrong.map_or(Ok(()), |wrong| {
+            Err(WrongImage {
+                expected: self.pixels,
+                got: wrong.len(),
+            })
+        })
+    }
+
     /// Images as batched schemes encrypt them, encoded and prepared: `[pixel][image]`.
     ///
     /// # Errors
     /// When an image has another number of pixels.
     pub fn columns(&self, images: &[&[u8]]) -> Result<Vec<Vec<u32>>, WrongImage> {
-        if let Some(wrong) = images.iter().find(|image| image.len() != self.pixels) {
-            return Err(WrongImage {
-                expected: self.pixels,
-                got: wrong.len(),
-            });
-        }
+        self.check(images)?;
         let prepared: Vec<_> = images
             .par_iter()
             .map(|image| self.normalisation.prepared(image))
             .collect();
-        let encode = |pixel: u8| (u32::from(pixel) * self.input_levels + 127) / 255;
         let columns = (0..self.pixels).into_par_iter().map(|pixel| {
             let images = prepared.iter();
-            images.map(|image| encode(image[pixel])).collect()
+            images
+                .map(|image| encode(image[pixel], self.input_levels))
+                .collect()
         });
         Ok(columns.collect())
     }

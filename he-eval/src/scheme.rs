@@ -191,9 +191,6 @@ pub trait Server: Sized + Send + Sync {
     /// When the keys do not belong to the program.
     fn new(program: Arc<Self::Program>, keys: Self::Keys) -> Result<Self, Self::Error>;
 
-    /// Bytes of the evaluation keys, as held in memory.
-    fn key_bytes(&self) -> usize;
-
     /// How many steps there are from request to result.
     fn steps(&self) -> usize;
 

@@ -128,19 +128,11 @@ impl<'a> Running<'a> {
     pub(crate) fn apply(
         &mut self,
         module: &Module,
-        mut inputs: Vec<Tensor<2>>,
+        inputs: Vec<Tensor<2>>,
         skipped: impl Fn(usize) -> bool,
     ) -> Tensor<2> {
-        if let Module::Concatenation = module {
-            // channels are rows, one behind the other
-            return Tensor::cat(inputs, 0);
-        }
-        let second = if inputs.len() == 2 {
-            inputs.pop()
-        } else {
-            None
-        };
-        let x = inputs.pop().expect("a module reads a value");
+        let mut inputs = inputs.into_iter();
+        let x = inputs.next().expect("a module reads a value");
         let weights = self.weights;
         // Batch norm takes most biases away again; those are 0, and a pass over all values can be saved.
         let skipped = |position: usize| {
@@ -211,9 +203,10 @@ impl<'a> Running<'a> {
             },
             Module::Activation(nonlinear) => self.activate(x, nonlinear),
             Module::Quantise { levels, low, high } => rounded(x, *levels, *low, *high),
-            Module::Add => x + second.expect("a sum has two terms"),
-            Module::Product => x * second.expect("a product has two factors"),
-            Module::Concatenation => unreachable!("done above"),
+            Module::Add => x + inputs.next().expect("a sum has two terms"),
+            Module::Product => x * inputs.next().expect("a product has two factors"),
+            // channels are rows, one behind the other
+            Module::Concatenation => Tensor::cat(std::iter::once(x).chain(inputs).collect(), 0),
         }
     }
 

@@ -114,11 +114,10 @@ impl Model {
         let outputs = network.shapes()?;
         let readers = network.readers();
         let counts: Vec<usize> = readers.iter().map(Vec::len).collect();
-        for (index, (node, output)) in network.nodes.iter().zip(&outputs).enumerate() {
+        let inputs = network.input_shapes()?;
+        let nodes = network.nodes.iter().zip(inputs.into_iter().zip(&outputs));
+        for (index, (node, (input, output))) in nodes.enumerate() {
             let layer = &node.layer;
-            let input = node.inputs[0]
-                .node()
-                .map_or(network.input, |node| outputs[node]);
             let first = parameters.len();
             let prefix = format!("layers.{index}.");
             for (name, shape) in shapes.iter().filter(|(name, _)| name.starts_with(&prefix)) {

@@ -7,6 +7,7 @@ use crate::growth::{self, GrowthRow, line};
 use crate::run_folder::RunFolder;
 use anyhow::{Result, bail};
 use clap::Args;
+use cryptodl_he_eval::schemes::find;
 
 /// Flags of `growth`.
 #[derive(Args, Debug)]
@@ -40,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let [scheme] = schemes.as_slice() else {
         bail!("name one scheme: `growth` measures one at a time");
     };
-    if scheme.starts_with("clear") {
+    if find(scheme)?.is_reference() {
         bail!("`{scheme}` encrypts nothing: choose an encrypted scheme, such as `ckks`");
     }
     if arguments.list {

@@ -8,6 +8,8 @@
 //! Sums and products are made while they are relinearised and rescaled, row by row, and never written to memory as
 //! they are.
 
+use std::borrow::Cow;
+
 use crate::{
     ciphertext::Bundle, error::Error, evaluator::Evaluator, parameters::Parameters,
     switch::Residues, vector,
@@ -136,17 +138,13 @@ struct Product<'a> {
 
 impl Product<'_> {
     /// Component 0 or 1 of a factor.
-    fn factor(&self, side: usize, component: usize, prime: usize) -> Vec<u64> {
+    fn factor(&self, side: usize, component: usize, prime: usize) -> Cow<'_, [u64]> {
         let m = self.parameters.modulus(prime);
-        let mut row = self.factors[side]
-            .row(self.value, component, prime)
-            .to_vec();
-        if let Some(&shift) = self.shifts[side].get(prime).filter(|_| component == 0) {
-            for x in &mut row {
-                *x = m.add(*x, shift);
-            }
+        let row = self.factors[side].row(self.value, component, prime);
+        match self.shifts[side].get(prime) {
+            Some(&shift) if component == 0 => row.iter().map(|x| m.add(*x, shift)).collect(),
+            _ => Cow::Borrowed(row),
         }
-        row
     }
 }
 
@@ -159,10 +157,7 @@ impl Residues for Product<'_> {
             1 => vec![(row(0, 0), row(1, 1)), (row(0, 1), row(1, 0))],
             _ => vec![(row(0, 1), row(1, 1))],
         };
-        let pairs: Vec<(&[u64], &[u64])> = pairs
-            .iter()
-            .map(|(a, b)| (a.as_slice(), b.as_slice()))
-            .collect();
+        let pairs: Vec<(&[u64], &[u64])> = pairs.iter().map(|(a, b)| (&**a, &**b)).collect();
         to.fill(0);
         vector::dot(m, &pairs, to);
     }
@@ -187,11 +182,7 @@ impl Evaluator {
         let sum = Sum::new(self.parameters(), terms, bias, (values, primes, scale))?;
         let sums: Vec<(&Sum<'_>, usize)> = (0..values).map(|value| (&sum, value)).collect();
         let rows: Vec<&dyn Residues> = sums.iter().map(|one| one as &dyn Residues).collect();
-        if rescale {
-            Ok(self.switch(&rows, 2, primes, scale, true)?.0)
-        } else {
-            Ok(self.gather(&rows, 2, primes, scale))
-        }
+        self.joined(&rows, 2, (primes, scale), rescale)
     }
 
     /// Products of the values of two bundles, a shift added to each factor before (lists may be empty), modulo the first
@@ -234,10 +225,21 @@ impl Evaluator {
             .collect();
         let rows: Vec<&dyn Residues> = products.iter().map(|one| one as &dyn Residues).collect();
         let scale = factors[0].scale * factors[1].scale;
+        self.joined(&rows, 3, (primes, scale), rescale)
+    }
+
+    /// What was joined, relinearised and rescaled if asked for, as it is otherwise.
+    fn joined(
+        &self,
+        rows: &[&dyn Residues],
+        components: usize,
+        (primes, scale): (usize, f64),
+        rescale: bool,
+    ) -> Result<Bundle, Error> {
         if rescale {
-            Ok(self.switch(&rows, 3, primes, scale, true)?.0)
+            Ok(self.switch(rows, components, primes, scale, true)?.0)
         } else {
-            Ok(self.gather(&rows, 3, primes, scale))
+            Ok(self.gather(rows, components, primes, scale))
         }
     }
 }

@@ -38,12 +38,7 @@ pub(super) fn rounding(network: &Network) -> Result<(), Refusal> {
         "the network does not round its values, and a look-up wants few: train one that has rounding layers"
     } else if network.mirrored {
         "the network looks at mirror images too, which look-ups do not: train it with `mirror = false`"
-    } else if network
-        .nodes
-        .iter()
-        .enumerate()
-        .any(|(index, node)| node.inputs != [cryptodl_network::ValueId(index)])
-    {
+    } else if !network.is_chain() {
         "the network has skip connections, products or concatenations, and look-ups know only chains"
     } else {
         return Ok(());

@@ -9,7 +9,6 @@ use cryptodl_fold::{
     quantise,
 };
 use cryptodl_network::{Artifact, Network};
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::accepts;
@@ -77,12 +76,6 @@ impl From<&Options> for ClearOptions {
     }
 }
 
-/// What client and server share: how many bytes an image has.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-pub struct ClearSpec {
-    pixels: usize,
-}
-
 /// Images on their way in, logits on their way out.
 pub enum ClearBatch {
     /// `[image][pixel]`.
@@ -92,30 +85,23 @@ pub enum ClearBatch {
 }
 
 /// The client, who encrypts nothing.
-pub struct ClearClient(ClearSpec);
+pub struct ClearClient(Interface);
 
 /// The server, who has no key.
 pub struct ClearServer(Arc<Reference>);
 
 impl Client for ClearClient {
-    type Spec = ClearSpec;
+    type Spec = Interface;
     type Keys = ();
     type Batch = ClearBatch;
     type Error = ClearError;
 
-    fn generate(spec: &ClearSpec) -> Result<(Self, ()), ClearError> {
-        Ok((Self(*spec), ()))
+    fn generate(spec: &Interface) -> Result<(Self, ()), ClearError> {
+        Ok((Self(spec.clone()), ()))
     }
 
     fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<ClearBatch, ClearError> {
-        let expected = self.0.pixels;
-        if let Some(got) = images
-            .iter()
-            .map(|image| image.len())
-            .find(|&n| n != expected)
-        {
-            return Err(WrongImage { expected, got }.into());
-        }
+        self.0.check(images)?;
         Ok(ClearBatch::Images(
             images.iter().map(|image| image.to_vec()).collect(),
         ))
@@ -137,10 +123,6 @@ impl Server for ClearServer {
 
     fn new(program: Arc<Reference>, (): ()) -> Result<Self, ClearError> {
         Ok(Self(program))
-    }
-
-    fn key_bytes(&self) -> usize {
-        0
     }
 
     fn steps(&self) -> usize {
@@ -168,7 +150,7 @@ macro_rules! reference {
         impl Scheme for $scheme {
             type Options = ClearOptions;
             type Error = ClearError;
-            type Spec = ClearSpec;
+            type Spec = Interface;
             type Program = Reference;
             type Keys = ();
             type Batch = ClearBatch;
@@ -198,9 +180,7 @@ macro_rules! reference {
             ) -> Result<Compiled<Self>, ClearError> {
                 let (cost, program) = $compile(source, *options)?;
                 Ok(Compiled {
-                    spec: ClearSpec {
-                        pixels: source.graph.inputs(),
-                    },
+                    spec: program.interface().clone(),
                     program: Arc::new(program),
                     cost,
                     twin: $twin,

@@ -40,7 +40,7 @@ impl Layout {
 pub struct Graph<T: Weight> {
     /// What it reads, [`ValueId::INPUT`]: pixels, row-major `[channel, y, x]`.
     pub input: Layout,
-    /// The client encodes a pixel `p` in `0..=255` as `round(p · input_levels / 255)`.
+    /// What the client encodes pixels with: see [`encode`].
     pub input_levels: u32,
     /// In an order in which they can be evaluated; the last one makes the result. Never empty.
     pub nodes: Vec<Node<T>>,
@@ -129,6 +129,11 @@ pub enum Function {
     Rounding(Rounding),
 }
 
+/// What the client encodes a pixel as: `round(pixel · levels / 255)`.
+pub fn encode(pixel: u8, levels: u32) -> u32 {
+    (u32::from(pixel) * levels + 127) / 255
+}
+
 impl<T: Weight> Graph<T> {
     /// Numbers that it reads.
     pub fn inputs(&self) -> usize {
@@ -200,11 +205,6 @@ impl<T: Weight> Graph<T> {
             Operation::Linear(linear) => Some(linear),
             _ => None,
         })
-    }
-
-    /// What the client encodes pixel `pixel` as.
-    pub fn encode(&self, pixel: u8) -> u32 {
-        (u32::from(pixel) * self.input_levels + 127) / 255
     }
 }
 

@@ -1,6 +1,6 @@
 //! A polynomial as a monic one without its second-highest term, and the affine maps around it.
 
-use approx::Polynomial;
+use approx::{Polynomial, taylor_shift};
 
 /// `p(z) = factor · (y^d + Σ lower_k y^k) + constant` with `y = z + shift`, `k = 1 … d - 2`.
 pub(crate) struct Monic {
@@ -18,12 +18,8 @@ impl Monic {
         c.resize(degree + 1, 0.0);
         let factor = c[degree];
         let shift = c[degree - 1] / (degree as f64 * factor);
-        // Taylor shift by Horner: the coefficients of p(y - shift) in powers of y.
-        for low in 0..degree {
-            for k in (low..degree).rev() {
-                c[k] -= shift * c[k + 1];
-            }
-        }
+        // of p(y - shift), in powers of y
+        taylor_shift(&mut c, -shift);
         let lower: Vec<f64> = c[1..degree - 1].iter().map(|b| b / factor).collect();
         let finite = lower
             .iter()

@@ -223,7 +223,10 @@ impl Network {
     }
 
     /// Shape of the first value that each node reads.
-    fn input_shapes(&self) -> Result<Vec<Shape>, NetworkError> {
+    ///
+    /// # Errors
+    /// As [`Network::shapes`].
+    pub fn input_shapes(&self) -> Result<Vec<Shape>, NetworkError> {
         let shapes = self.shapes()?;
         let of = |value: ValueId| value.node().map_or(self.input, |node| shapes[node]);
         Ok(self.nodes.iter().map(|node| of(node.inputs[0])).collect())

@@ -87,10 +87,6 @@ impl Server for BfvServer {
         })
     }
 
-    fn key_bytes(&self) -> usize {
-        self.program.key_bytes()
-    }
-
     fn steps(&self) -> usize {
         self.program.graph.nodes.len()
     }

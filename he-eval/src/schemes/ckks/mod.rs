@@ -136,7 +136,7 @@ impl Scheme for Ckks {
             toy: options.toy,
             input_scale: plan.scales[0],
         };
-        let program = CkksProgram::new(&stepped, schedule, &plan, spec.parameters()?)?;
+        let program = CkksProgram::new(stepped, schedule, &plan, spec.parameters()?)?;
         let parameters = &program.parameters;
         let (slots, log2_qp) = (parameters.slots(), parameters.log2_qp());
         let memory_bytes = program.memory_bytes(source.images.min(slots));

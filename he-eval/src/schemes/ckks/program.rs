@@ -30,7 +30,7 @@ pub struct CkksProgram {
 
 impl CkksProgram {
     pub(super) fn new(
-        stepped: &Stepped,
+        stepped: Stepped,
         schedule: Schedule,
         plan: &CkksPlan,
         parameters: Parameters,
@@ -47,7 +47,7 @@ impl CkksProgram {
         });
         let layers = layers.collect::<Result<_, _>>()?;
         Ok(Self {
-            graph: stepped.graph.clone(),
+            graph: stepped.graph,
             schedule,
             parameters,
             scales: plan.scales.clone(),
@@ -59,14 +59,6 @@ impl CkksProgram {
     pub(super) fn primes(&self, value: usize) -> usize {
         let base = self.parameters.primes() - self.schedule.levels();
         self.schedule.primes(base, value)
-    }
-
-    /// The node whose value a segment makes; that of what it reads if it only changes the scale.
-    fn made(&self, segment: &Segment) -> usize {
-        match segment.work {
-            Work::Align => self.numbers(segment.reads[0]),
-            _ => self.graph.nodes[segment.makes - 1].output.len(),
-        }
     }
 
     /// Numbers of a value of the schedule.
@@ -88,7 +80,7 @@ impl CkksProgram {
 
     /// Rows of residues that a segment makes on the way (in blocks) and in the end, by primes: `(blocks, result)`.
     fn rows(&self, segment: &Segment) -> (Option<usize>, usize) {
-        let numbers = self.made(segment);
+        let numbers = self.numbers(segment.makes);
         let result = self.primes(segment.makes);
         let before = result + segment.levels;
         let components = match &segment.work {
@@ -160,7 +152,7 @@ impl CkksProgram {
             .filter(|segment| matches!(segment.work, Work::Polynomial { .. }))
             .map(|segment| {
                 let after = self.primes(segment.makes);
-                self.made(segment) * (4 * after + 2 * segment.levels) * row
+                self.numbers(segment.makes) * (4 * after + 2 * segment.levels) * row
             })
             .sum();
         let keys = (2 * primes + 1) * primes * row;

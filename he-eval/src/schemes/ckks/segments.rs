@@ -6,7 +6,7 @@
 //! - Other polynomials are circuits on ciphertexts.
 //! - What a linear layer reads of several operands must have one scale: each is brought to it first ([`Work::Align`]).
 
-use approx::{Basis, Interval, Polynomial, cheapest_plan};
+use approx::{Basis, Interval, Polynomial, cheapest_plan, taylor_shift};
 use cryptodl_ckks::noise::Sizes;
 use cryptodl_fold::{
     QuantiseError,
@@ -185,21 +185,13 @@ impl<'a> Plan<'a> {
                     Some((operand, self.ending(made)?))
                 });
                 match host {
-                    Some((
-                        operand,
-                        Work::Run {
-                            before,
-                            square,
-                            after,
-                            ..
-                        },
-                    )) => Work::Run {
-                        before,
-                        square,
-                        after,
-                        sum: Some((index, operand)),
-                    },
-                    _ => Work::Sum(index),
+                    Some((operand, mut run)) => {
+                        if let Work::Run { sum, .. } = &mut run {
+                            *sum = Some((index, operand));
+                        }
+                        run
+                    }
+                    None => Work::Sum(index),
                 }
             }
             Operation::Power(power) => polynomial(index, monic(power)?)?,
@@ -337,12 +329,8 @@ fn monic(power: &Power<f64>) -> Result<Vec<Polynomial>, CkksError> {
         coefficients.extend(lower);
         coefficients.resize(power.degree, 0.0);
         coefficients.push(1.0);
-        // Taylor shift by Horner, to powers of x
-        let shift = power.shift.get(channel).copied().unwrap_or(0.0);
-        for low in 0..power.degree {
-            for k in (low..power.degree).rev() {
-                coefficients[k] += shift * coefficients[k + 1];
-            }
+        if let Some(&shift) = power.shift.get(channel) {
+            taylor_shift(&mut coefficients, shift);
         }
         Polynomial::new(coefficients, Basis::Monomial, on).map_err(|_| CkksError::Constant)
     });

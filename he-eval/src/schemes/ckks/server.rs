@@ -34,10 +34,6 @@ impl Server for CkksServer {
         Ok(Self { evaluator, program })
     }
 
-    fn key_bytes(&self) -> usize {
-        super::key_bytes(&self.program.parameters)
-    }
-
     fn steps(&self) -> usize {
         self.program.schedule.segments.len()
     }

@@ -17,7 +17,7 @@ use tfhe::{
 use super::{
     batch::{TfheBatch, TfheValue},
     error::TfheError,
-    keys::{TfheKeys, key_bytes},
+    keys::TfheKeys,
     program::{Encoded, Layer, TfheProgram},
     wire::{Kind, Reader, WireError, Writer, fingerprint},
 };
@@ -33,7 +33,6 @@ const BETWEEN_REPORTS: usize = 8;
 pub struct TfheServer {
     key: StandardAtomicPatternServerKey,
     identity: u128,
-    key_bytes: usize,
     program: Arc<TfheProgram>,
 }
 
@@ -157,14 +156,9 @@ impl Server for TfheServer {
         }
         Ok(Self {
             identity: keys.key.identity,
-            key_bytes: key_bytes(set),
             key: keys.key.expand(),
             program,
         })
-    }
-
-    fn key_bytes(&self) -> usize {
-        self.key_bytes
     }
 
     fn steps(&self) -> usize {

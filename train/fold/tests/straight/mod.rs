@@ -1,6 +1,6 @@
 //! Networks and folded graphs evaluated straight from their definitions.
 
-use cryptodl_fold::{Graph, interpret};
+use cryptodl_fold::{Graph, graph::encode, interpret};
 use cryptodl_network::{Artifact, BATCH_NORM_EPSILON, Layer, Nonlinearity, Normalisation, Shape};
 
 /// The network straight from the definitions.
@@ -154,7 +154,9 @@ fn mean_pool(x: &[f64], before: Shape, after: Shape, kernel: usize, stride: usiz
 
 /// The folded graph on one image, by the reference interpreter.
 pub fn folded(graph: &Graph<f64>, image: &[u8]) -> Vec<f64> {
-    let pixels = image.iter().map(|&p| vec![f64::from(graph.encode(p))]);
+    let pixels = image
+        .iter()
+        .map(|&p| vec![f64::from(encode(p, graph.input_levels))]);
     let result = interpret(graph, pixels.collect()).unwrap();
     result.into_iter().map(|column| column[0]).collect()
 }

@@ -12,7 +12,6 @@ use tfhe::integer::{
 };
 
 use super::{
-    super::keys::key_bytes,
     error::IntegerError,
     program::{IntegerProgram, IntegerSpec},
 };
@@ -33,14 +32,11 @@ pub struct IntegerClient {
 }
 
 /// The evaluation key.
-pub struct IntegerKeys {
-    key: ServerKey,
-    bytes: usize,
-}
+pub struct IntegerKeys(ServerKey);
 
 /// The role with the evaluation key.
 pub struct IntegerServer {
-    keys: IntegerKeys,
+    key: ServerKey,
     program: Arc<IntegerProgram>,
 }
 
@@ -76,8 +72,7 @@ impl Client for IntegerClient {
             interface: spec.interface.clone(),
             blocks: spec.blocks,
         };
-        let bytes = key_bytes(&set);
-        Ok((client, IntegerKeys { key, bytes }))
+        Ok((client, IntegerKeys(key)))
     }
 
     fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<IntegerBatch, IntegerError> {
@@ -109,14 +104,13 @@ impl IntegerServer {
     /// The same value with so many blocks, at least as many as it has.
     fn widen(&self, value: &SignedRadixCiphertext, blocks: usize) -> SignedRadixCiphertext {
         let more = blocks.saturating_sub(value.blocks().len());
-        self.keys.key.extend_radix_with_sign_msb(value, more)
+        self.key.extend_radix_with_sign_msb(value, more)
     }
 
     /// `value` plus a constant; wider constants than values are taken modulo their width.
     fn plus(&self, mut value: SignedRadixCiphertext, constant: I256) -> SignedRadixCiphertext {
         let constant = constant.as_i128();
-        self.keys
-            .key
+        self.key
             .scalar_add_assign_parallelized(&mut value, constant);
         value
     }
@@ -126,7 +120,7 @@ impl IntegerServer {
         value: &SignedRadixCiphertext,
         factor: u128,
     ) -> SignedRadixCiphertext {
-        self.keys.key.scalar_mul_parallelized(value, factor)
+        self.key.scalar_mul_parallelized(value, factor)
     }
 
     pub(super) fn product(
@@ -134,11 +128,11 @@ impl IntegerServer {
         a: &SignedRadixCiphertext,
         b: &SignedRadixCiphertext,
     ) -> SignedRadixCiphertext {
-        self.keys.key.mul_parallelized(a, b)
+        self.key.mul_parallelized(a, b)
     }
 
     pub(super) fn sum(&self, terms: &[SignedRadixCiphertext]) -> Option<SignedRadixCiphertext> {
-        self.keys.key.sum_ciphertexts_parallelized(terms)
+        self.key.sum_ciphertexts_parallelized(terms)
     }
 
     /// `Σ factor · value + constant`.
@@ -158,10 +152,10 @@ impl IntegerServer {
                 factor => side.push(self.times(value, factor)),
             }
         }
-        let zero = || self.keys.key.create_trivial_zero_radix(blocks);
+        let zero = || self.key.create_trivial_zero_radix(blocks);
         let mut sum = self.sum(&plus).unwrap_or_else(zero);
         if let Some(minus) = self.sum(&minus) {
-            sum = self.keys.key.sub_parallelized(&sum, &minus);
+            sum = self.key.sub_parallelized(&sum, &minus);
         }
         self.plus(sum, constant)
     }
@@ -260,11 +254,10 @@ impl Server for IntegerServer {
     type Error = IntegerError;
 
     fn new(program: Arc<IntegerProgram>, keys: IntegerKeys) -> Result<Self, IntegerError> {
-        Ok(Self { keys, program })
-    }
-
-    fn key_bytes(&self) -> usize {
-        self.keys.bytes
+        Ok(Self {
+            key: keys.0,
+            program,
+        })
     }
 
     fn steps(&self) -> usize {
