@@ -41,8 +41,8 @@ pub struct Program {
     counts: Arc<Counts>,
 }
 
-/// Values of the graph that are still to be read.
-pub struct Batch(Vec<Columns<f64>>);
+/// Numbers in the order of the graph's input, or of its result: `[number][image]`.
+pub type Numbers = Columns<f64>;
 
 /// The client: it needs to know the network's pixels and logits, and nothing else.
 pub struct Plain(Interface);
@@ -56,7 +56,8 @@ impl Scheme for Counting {
     type Spec = Interface;
     type Program = Program;
     type Keys = ();
-    type Batch = Batch;
+    type Request = Numbers;
+    type Response = Numbers;
     type Client = Plain;
     type Server = Counter;
 
@@ -91,36 +92,44 @@ impl Scheme for Counting {
 impl Client for Plain {
     type Spec = Interface;
     type Keys = ();
-    type Batch = Batch;
+    type Request = Numbers;
+    type Response = Numbers;
     type Error = ReferenceError;
 
     fn generate(spec: &Interface) -> Result<(Self, ()), ReferenceError> {
         Ok((Self(spec.clone()), ()))
     }
 
-    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<Batch, ReferenceError> {
+    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<Numbers, ReferenceError> {
         let columns = self.0.columns(images)?.into_iter();
         let columns = columns.map(|column| column.into_iter().map(f64::from).collect());
-        Ok(Batch(vec![columns.collect()]))
+        Ok(columns.collect())
     }
 
-    fn decrypt(&self, results: &[Batch], images: usize) -> Result<Vec<Vec<f64>>, ReferenceError> {
-        let result = results[0]
-            .0
-            .last()
-            .expect("an evaluated batch has a result");
-        Ok(self.0.logits(result, images))
+    fn decrypt(
+        &self,
+        responses: &[Numbers],
+        images: usize,
+    ) -> Result<Vec<Vec<f64>>, ReferenceError> {
+        Ok(self.0.logits(&responses[0], images))
     }
 }
 
 impl Server for Counter {
     type Program = Program;
     type Keys = ();
-    type Batch = Batch;
+    type Request = Numbers;
+    type Response = Numbers;
+    /// The values of the graph, by their numbers.
+    type Batch = Vec<Numbers>;
     type Error = ReferenceError;
 
     fn new(program: Arc<Program>, (): ()) -> Result<Self, ReferenceError> {
         Ok(Self(program))
+    }
+
+    fn begin(&self, request: Numbers) -> Result<Vec<Numbers>, ReferenceError> {
+        Ok(vec![request])
     }
 
     fn steps(&self) -> usize {
@@ -130,7 +139,7 @@ impl Server for Counter {
     fn step(
         &self,
         index: usize,
-        Batch(values): &mut Batch,
+        values: &mut Vec<Numbers>,
         observe: Observe<'_>,
     ) -> Result<(), ReferenceError> {
         let Program { graph, counts } = &*self.0;
@@ -166,6 +175,10 @@ impl Server for Counter {
             done: 1.0,
         });
         Ok(())
+    }
+
+    fn finish(&self, mut values: Vec<Numbers>) -> Result<Numbers, ReferenceError> {
+        Ok(values.pop().expect("a batch begins with its request"))
     }
 }
 

@@ -71,7 +71,7 @@ where
     let rounds = (batches.len() * client.components()) as f64;
     let mut round = 0.0;
     for batch in batches {
-        let mut results = Vec::with_capacity(client.components());
+        let mut responses = Vec::with_capacity(client.components());
         for component in 0..client.components() {
             let start = Instant::now();
             let request = client.encrypt(batch, component).map_err(failed)?;
@@ -81,7 +81,7 @@ where
                 done: round / rounds,
             });
             let start = Instant::now();
-            let output = run(&server, request, &mut |work| {
+            let response = run(&server, request, &mut |work| {
                 add(&mut result.nodes, work);
                 observe(Progress {
                     stage: work.node.into(),
@@ -89,18 +89,18 @@ where
                 });
             });
             result.infer_s += start.elapsed().as_secs_f64();
-            results.push(output.map_err(failed)?);
+            responses.push(response.map_err(failed)?);
             round += 1.0;
         }
         let start = Instant::now();
-        let logits = client.decrypt(&results, batch.len()).map_err(failed)?;
+        let logits = client.decrypt(&responses, batch.len()).map_err(failed)?;
         result.decrypt_s += start.elapsed().as_secs_f64();
         result.logits.extend(logits);
         observe(Progress {
             stage: "decrypt".into(),
             done: round / rounds,
         });
-        if let Some(bits) = client.noise_bits_left(&results).map_err(failed)? {
+        if let Some(bits) = client.noise_bits_left(&responses).map_err(failed)? {
             if bits <= 0.0 {
                 return Err(EvalError::Noise { bits });
             }

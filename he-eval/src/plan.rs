@@ -3,6 +3,7 @@
 use std::fmt;
 
 use cryptodl_fold::{Graph, graph::Weight};
+use cryptodl_wire::{Document, Kind};
 use serde::{Deserialize, Serialize};
 
 /// Parameters, sizes and predicted times of a run.
@@ -20,6 +21,13 @@ pub struct Plan {
     pub threads: usize,
     /// What each batch needs.
     pub cost: Cost,
+}
+
+impl Document for Plan {
+    const KIND: Kind = Kind {
+        tag: *b"plan",
+        name: "a plan",
+    };
 }
 
 /// What the evaluation of one batch needs.

@@ -1,17 +1,18 @@
-//! The one interpreter: takes a batch through the steps of any scheme's server.
+//! The one interpreter: takes a request through the steps of any scheme's server.
 
 use crate::scheme::Server;
 use crate::work::{Observe, Work};
 
-/// Evaluates one batch and reports what ends to `observe`, with the share of all steps that is done.
+/// Evaluates one request and reports what ends to `observe`, with the share of all steps that is done.
 ///
 /// # Errors
 /// When a step fails.
 pub fn run<S: Server>(
     server: &S,
-    mut batch: S::Batch,
+    request: S::Request,
     observe: Observe<'_>,
-) -> Result<S::Batch, S::Error> {
+) -> Result<S::Response, S::Error> {
+    let mut batch = server.begin(request)?;
     let steps = server.steps();
     for index in 0..steps {
         server.step(index, &mut batch, &mut |work| {
@@ -21,5 +22,5 @@ pub fn run<S: Server>(
             });
         })?;
     }
-    Ok(batch)
+    server.finish(batch)
 }

@@ -5,13 +5,15 @@
 //! holds the secret key; a [`Server`] is made from the Program and evaluation keys alone. The split is in the types:
 //! nothing that a server can reach decrypts.
 //!
-//! What is between them is a *Batch*: encrypted values that nobody but the scheme looks into. A request is one batch for
-//! each of [`Client::components`]; the server takes it through its steps, one after another.
+//! Between them go a *Request*, encrypted images, one for each of [`Client::components`]; and a *Response*, encrypted
+//! results. While the server works on a request, step by step, it is a *Batch*: encrypted values that nobody but the scheme
+//! looks into. Schemes whose roles may run in processes of their own are [`Portable`].
 
 use std::{error::Error, sync::Arc};
 
 use cryptodl_fold::Graph;
 use cryptodl_network::{Artifact, Network};
+use cryptodl_wire::{Document, Parameters, Wire};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use crate::interface::{Interface, WrongImage};
@@ -47,12 +49,26 @@ pub trait Scheme: Send + Sync + Sized {
     type Program: Send + Sync;
     /// Evaluation keys: without any secret.
     type Keys: Send;
-    /// Encrypted values on their way.
-    type Batch: Send;
+    /// Encrypted images.
+    type Request: Send;
+    /// Encrypted results.
+    type Response: Send;
     /// The role with the secret key.
-    type Client: Client<Spec = Self::Spec, Keys = Self::Keys, Batch = Self::Batch, Error = Self::Error>;
+    type Client: Client<
+            Spec = Self::Spec,
+            Keys = Self::Keys,
+            Request = Self::Request,
+            Response = Self::Response,
+            Error = Self::Error,
+        >;
     /// The role with the evaluation keys.
-    type Server: Server<Program = Self::Program, Keys = Self::Keys, Batch = Self::Batch, Error = Self::Error>;
+    type Server: Server<
+            Program = Self::Program,
+            Keys = Self::Keys,
+            Request = Self::Request,
+            Response = Self::Response,
+            Error = Self::Error,
+        >;
 
     /// What users call it.
     fn name(&self) -> &'static str;
@@ -103,6 +119,29 @@ pub trait Scheme: Send + Sync + Sized {
     }
 }
 
+/// A scheme whose roles may run in processes of their own: all that goes from one to the other has a form in bytes.
+pub trait Portable:
+    Scheme<
+        Spec: Document,
+        Program: Wire<Parameters = ()>,
+        Keys: Wire<Parameters = Self::Parameters>,
+        Request: Wire<Parameters = Self::Parameters>,
+        Response: Wire<Parameters = Self::Parameters>,
+    >
+{
+    /// What a reader of keys, requests and responses must know.
+    type Parameters: Parameters;
+
+    /// For the client, which has a Spec.
+    ///
+    /// # Errors
+    /// When the Spec contradicts itself, or is insecure without being a toy's.
+    fn parameters(spec: &Self::Spec) -> Result<Self::Parameters, Self::Error>;
+
+    /// For the server, which has a Program.
+    fn parameters_of(program: &Self::Program) -> &Self::Parameters;
+}
+
 /// What [`Scheme::compile`] makes.
 pub struct Compiled<S: Scheme> {
     /// For clients.
@@ -136,8 +175,10 @@ pub trait Client: Sized + Send + Sync {
     type Spec;
     /// See [`Scheme::Keys`].
     type Keys;
-    /// See [`Scheme::Batch`].
-    type Batch;
+    /// See [`Scheme::Request`].
+    type Request;
+    /// See [`Scheme::Response`].
+    type Response;
     /// See [`Scheme::Error`].
     type Error;
 
@@ -156,20 +197,23 @@ pub trait Client: Sized + Send + Sync {
     ///
     /// # Errors
     /// When an image is of the wrong size or the encryption library fails.
-    fn encrypt(&self, images: &[&[u8]], component: usize) -> Result<Self::Batch, Self::Error>;
+    fn encrypt(&self, images: &[&[u8]], component: usize) -> Result<Self::Request, Self::Error>;
 
-    /// Logits `[image][class]` of the first `images` slots, from the results of all components.
+    /// Logits `[image][class]` of the first `images` slots, from the responses to all components, in order.
     ///
     /// # Errors
     /// When the results cannot be trusted or the encryption library fails.
-    fn decrypt(&self, results: &[Self::Batch], images: usize)
-    -> Result<Vec<Vec<f64>>, Self::Error>;
+    fn decrypt(
+        &self,
+        responses: &[Self::Response],
+        images: usize,
+    ) -> Result<Vec<Vec<f64>>, Self::Error>;
 
     /// Bits between the noise of the worst result and the decryption bound; none if noise is not what limits decryption.
     ///
     /// # Errors
     /// When the encryption library fails.
-    fn noise_bits_left(&self, _results: &[Self::Batch]) -> Result<Option<f64>, Self::Error> {
+    fn noise_bits_left(&self, _responses: &[Self::Response]) -> Result<Option<f64>, Self::Error> {
         Ok(None)
     }
 }
@@ -180,7 +224,11 @@ pub trait Server: Sized + Send + Sync {
     type Program;
     /// See [`Scheme::Keys`].
     type Keys;
-    /// See [`Scheme::Batch`].
+    /// See [`Scheme::Request`].
+    type Request;
+    /// See [`Scheme::Response`].
+    type Response;
+    /// Encrypted values between two steps.
     type Batch;
     /// See [`Scheme::Error`].
     type Error;
@@ -191,7 +239,13 @@ pub trait Server: Sized + Send + Sync {
     /// When the keys do not belong to the program.
     fn new(program: Arc<Self::Program>, keys: Self::Keys) -> Result<Self, Self::Error>;
 
-    /// How many steps there are from request to result.
+    /// A batch in front of the first step.
+    ///
+    /// # Errors
+    /// When the request does not belong to the program or the keys.
+    fn begin(&self, request: Self::Request) -> Result<Self::Batch, Self::Error>;
+
+    /// How many steps there are.
     fn steps(&self) -> usize;
 
     /// Does step `index` to a batch that has been through those before it.
@@ -204,4 +258,10 @@ pub trait Server: Sized + Send + Sync {
         batch: &mut Self::Batch,
         observe: Observe<'_>,
     ) -> Result<(), Self::Error>;
+
+    /// What a batch behind the last step is for the client.
+    ///
+    /// # Errors
+    /// When it has not been through all steps.
+    fn finish(&self, batch: Self::Batch) -> Result<Self::Response, Self::Error>;
 }

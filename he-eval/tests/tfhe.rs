@@ -13,13 +13,14 @@ use cryptodl_fold::{Operation, fold, interpret::evaluate, lookup};
 use cryptodl_he_eval::{
     EvalError, Options, Quality, measure, prepare,
     run::run,
-    scheme::{Client, Compiled, Scheme, Server, Source},
+    scheme::{Client, Compiled, Portable, Scheme, Server, Source},
     schemes::tfhe::{
-        Tfhe, TfheClient, TfheError, TfheOptions, TfheServer, TfheSpec, TfheValue, WireError,
+        Tfhe, TfheClient, TfheError, TfheOptions, TfheRequest, TfheResponse, TfheServer, TfheSpec,
         integer::IntegerError,
     },
 };
 use cryptodl_network::{Artifact, Layer, Nonlinearity};
+use cryptodl_wire::Wire;
 use small::{rounding, whole};
 
 fn toy() -> Options {
@@ -61,7 +62,8 @@ fn compare_accumulators(artifact: &Artifact, images: usize, options: &Options) -
     let mut compared = 0;
     for image in pixels.chunks(twin.inputs()) {
         let mut expected: Vec<Vec<i64>> = image.iter().map(|&p| vec![i64::from(p)]).collect();
-        let mut batch = client.encrypt(&[image], 0).unwrap();
+        let request = client.encrypt(&[image], 0).unwrap();
+        let mut batch = server.begin(request).unwrap();
         let mut layer = 0;
         for node in &twin.nodes {
             expected = evaluate(node, &[&expected]).unwrap();
@@ -328,63 +330,34 @@ fn networks_that_do_not_fit_are_refused_in_one_sentence() {
 }
 
 #[test]
-fn wrong_cut_and_foreign_ciphertexts_are_found_out() {
+fn ciphertexts_of_another_key_are_found_out() {
     let artifact = rounding(&relu(), 2, 8);
     let compiled = compiled(&artifact, &toy());
+    let parameters = Tfhe::parameters_of(&compiled.program);
     let (client, server) = roles(&compiled);
     let (other, stranger) = roles(&compiled);
     let image = pixels(&artifact.network, 1, 5);
     let request = client.encrypt(&[&image], 0).unwrap();
-    assert!(matches!(request.values()[0], TfheValue::Seeded { .. }));
+    // what its plan says of an image, and where it comes from
+    assert_eq!(request.size(), 56 + 16 + 4 + 24 * 64 + 4);
 
-    // the whole way through bytes
-    let sent = client.inputs_to_bytes(&request);
-    assert_eq!(sent.len(), 48 + 24 * 64);
-    let received = server.inputs_from_bytes(&sent).unwrap();
-    let outputs = run(&server, received, &mut |_| ()).unwrap();
-    let returned = server.outputs_to_bytes(&outputs);
-    let results = client.outputs_from_bytes(&returned).unwrap();
-    assert_eq!(
-        client.decrypt(&[results], 1).unwrap(),
-        client.decrypt(std::slice::from_ref(&outputs), 1).unwrap()
-    );
+    let sent = request.to_bytes();
+    let received = || TfheRequest::from_bytes(parameters, &sent).unwrap();
+    let refused = stranger.begin(received()).unwrap_err();
+    assert!(matches!(refused, TfheError::OtherKey), "{refused}");
 
-    // another key: told apart by its identity, and by the noise where that is forged
-    let message = stranger.inputs_from_bytes(&sent).unwrap_err().to_string();
-    assert!(message.contains("another client key"), "{message}");
-    assert!(matches!(
-        other.outputs_from_bytes(&returned),
-        Err(WireError::Identity(_))
-    ));
-    let nonsense = other.decrypt(&[outputs], 1).unwrap_err();
+    let response = run(&server, received(), &mut |_| ()).unwrap().to_bytes();
+    let read = |bytes: &[u8]| TfheResponse::from_bytes(parameters, bytes).unwrap();
+    let refused = other.decrypt(&[read(&response)], 1).unwrap_err();
+    assert!(matches!(refused, TfheError::OtherKey), "{refused}");
+    // an identity that is forged: the noise tells
+    let mut forged = response.clone();
+    forged[56..72].copy_from_slice(&other.encrypt(&[&image], 0).unwrap().to_bytes()[56..72]);
+    let end = forged.len() - 4;
+    let checksum = crc32fast::hash(&forged[..end]);
+    forged[end..].copy_from_slice(&checksum.to_le_bytes());
+    let nonsense = other.decrypt(&[read(&forged)], 1).unwrap_err();
     assert!(matches!(nonsense, TfheError::WrongKey { .. }), "{nonsense}");
-
-    // every cut, a byte more, another magic, version, kind and fingerprint
-    for length in (0..sent.len()).step_by(7).chain([sent.len() - 1]) {
-        let message = server.inputs_from_bytes(&sent[..length]).unwrap_err();
-        assert!(matches!(
-            message,
-            WireError::Foreign(_) | WireError::Length { .. }
-        ));
-    }
-    let longer = [sent.as_slice(), &[0]].concat();
-    assert!(matches!(
-        server.inputs_from_bytes(&longer),
-        Err(WireError::Length { .. })
-    ));
-    for byte in [0, 8, 12, 16, 40, 47] {
-        let mut forged = sent.clone();
-        forged[byte] ^= 0x55;
-        assert!(server.inputs_from_bytes(&forged).is_err(), "byte {byte}");
-    }
-    assert!(
-        client.outputs_from_bytes(&sent).is_err(),
-        "inputs are no outputs"
-    );
-    // a body may be anything: it decrypts to nonsense and harms nothing
-    let mut damaged = sent;
-    damaged[100] ^= 0x80;
-    server.inputs_from_bytes(&damaged).unwrap();
 }
 
 #[test]
@@ -423,23 +396,34 @@ fn keys_are_kept_and_checked() {
     std::fs::copy(path("two", "server.key"), &server).unwrap();
     refused("belongs to another client key");
     write(&server, &kept[..kept.len() - 1]);
-    refused("it was cut or damaged");
+    refused("it is cut short");
     write(&server, b"something else entirely");
-    refused("its first bytes differ");
+    refused("it does not begin as what this program writes");
     std::fs::remove_file(&server).unwrap();
     refused("is missing and the other key is there");
     write(&server, &kept);
     let client = std::fs::read(path("one", "client.key")).unwrap();
     let mut flipped = client.clone();
-    flipped[60] = 7;
+    flipped[80] = 7;
     write(&path("one", "client.key"), &flipped);
-    refused("a value in it is impossible");
+    refused("a bit of it is neither 0 nor 1");
+    flipped[80] = 1 - client[80];
+    write(&path("one", "client.key"), &flipped);
+    refused("its checksum is wrong");
+    // as keys were written before there was one format: version 1 in four bytes
+    let mut old = client.clone();
+    old[8..12].copy_from_slice(&1_u32.to_le_bytes());
+    write(&path("one", "client.key"), &old);
+    refused("a secret key of layout 1: this program knows layout 2; make it again");
+    let longer = [client.as_slice(), &[0]].concat();
+    write(&path("one", "client.key"), &longer);
+    refused("1 bytes follow its end");
     write(&path("one", "client.key"), &client);
     run(&artifact, &keys("one")).unwrap();
     // another network may ask for other parameters
     let others = (3..8).filter_map(|levels| run(&rounding(&relu(), levels, 9), &keys("one")).err());
     let messages: Vec<String> = others.map(|error| error.to_string()).collect();
-    let other = |message: &String| message.contains("belongs to other parameters");
+    let other = |message: &String| message.contains("made for other parameters");
     assert!(messages.iter().any(other), "{messages:?}");
 }
 
@@ -497,22 +481,25 @@ fn batches_out_of_order_and_keys_of_other_parameters_are_refused() {
         Some(TfheError::Images { got: 2 })
     ));
     assert!(client.encrypt(&[&image[1..]], 0).is_err());
-    let mut batch = client.encrypt(&[image], 0).unwrap();
+    let request = client.encrypt(&[image], 0).unwrap();
+    let mut batch = server.begin(request).unwrap();
     let refused = server.step(1, &mut batch, &mut |_| ()).unwrap_err();
     assert!(
         matches!(refused, TfheError::Batch { index: 1 }),
         "{refused}"
     );
-    let refused = client.decrypt(&[batch], 1).unwrap_err();
-    assert!(matches!(refused, TfheError::Results { .. }), "{refused}");
+    let refused = server.finish(batch).err();
+    assert!(
+        matches!(refused, Some(TfheError::Batch { index: 0 })),
+        "{refused:?}"
+    );
+    let refused = client.decrypt(&[], 1).unwrap_err();
+    assert!(matches!(refused, TfheError::Images { got: 0 }), "{refused}");
     let spec = TfheSpec {
         parameter_set: "V1_4_PARAM_MESSAGE_4_CARRY_3_KS_PBS_GAUSSIAN_2M128".into(),
         ..small.spec.clone()
     };
     let (_, keys) = TfheClient::generate(&spec).unwrap();
     let refused = TfheServer::new(small.program.clone(), keys).err();
-    assert!(matches!(
-        refused,
-        Some(TfheError::Keys(WireError::Parameters(_)))
-    ));
+    assert!(matches!(refused, Some(TfheError::OtherParameters)));
 }

@@ -52,9 +52,15 @@ pub enum ClearError {
     /// The network cannot be evaluated by look-up.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// Results that have not been evaluated.
-    #[error("this batch has not been evaluated: take it through the server's step first")]
+    /// A batch that has been evaluated already, or not yet.
+    #[error("this batch does not belong here: take it through the server's step once")]
     Batch,
+    /// There is one response to each request.
+    #[error("there is one response to a request, and here are {got}: decrypt each alone")]
+    Responses {
+        /// How many there are.
+        got: usize,
+    },
     /// An image of the wrong size, or a node that the numbers cannot evaluate.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -76,7 +82,7 @@ impl From<&Options> for ClearOptions {
     }
 }
 
-/// Images on their way in, logits on their way out.
+/// Images before the step, logits behind it.
 pub enum ClearBatch {
     /// `[image][pixel]`.
     Images(Vec<Vec<u8>>),
@@ -93,24 +99,29 @@ pub struct ClearServer(Arc<Reference>);
 impl Client for ClearClient {
     type Spec = Interface;
     type Keys = ();
-    type Batch = ClearBatch;
+    type Request = Vec<Vec<u8>>;
+    type Response = Vec<Vec<f64>>;
     type Error = ClearError;
 
     fn generate(spec: &Interface) -> Result<(Self, ()), ClearError> {
         Ok((Self(spec.clone()), ()))
     }
 
-    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<ClearBatch, ClearError> {
+    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<Vec<Vec<u8>>, ClearError> {
         self.0.check(images)?;
-        Ok(ClearBatch::Images(
-            images.iter().map(|image| image.to_vec()).collect(),
-        ))
+        Ok(images.iter().map(|image| image.to_vec()).collect())
     }
 
-    fn decrypt(&self, results: &[ClearBatch], images: usize) -> Result<Vec<Vec<f64>>, ClearError> {
-        match results {
-            [ClearBatch::Logits(logits)] => Ok(logits[..images.min(logits.len())].to_vec()),
-            _ => Err(ClearError::Batch),
+    fn decrypt(
+        &self,
+        responses: &[Vec<Vec<f64>>],
+        images: usize,
+    ) -> Result<Vec<Vec<f64>>, ClearError> {
+        match responses {
+            [logits] => Ok(logits[..images.min(logits.len())].to_vec()),
+            _ => Err(ClearError::Responses {
+                got: responses.len(),
+            }),
         }
     }
 }
@@ -118,11 +129,17 @@ impl Client for ClearClient {
 impl Server for ClearServer {
     type Program = Reference;
     type Keys = ();
+    type Request = Vec<Vec<u8>>;
+    type Response = Vec<Vec<f64>>;
     type Batch = ClearBatch;
     type Error = ClearError;
 
     fn new(program: Arc<Reference>, (): ()) -> Result<Self, ClearError> {
         Ok(Self(program))
+    }
+
+    fn begin(&self, request: Vec<Vec<u8>>) -> Result<ClearBatch, ClearError> {
+        Ok(ClearBatch::Images(request))
     }
 
     fn steps(&self) -> usize {
@@ -136,12 +153,19 @@ impl Server for ClearServer {
         observe: Observe<'_>,
     ) -> Result<(), ClearError> {
         let ClearBatch::Images(images) = batch else {
-            return Ok(());
+            return Err(ClearError::Batch);
         };
         let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
         let logits = self.0.observed(&images, observe)?;
         *batch = ClearBatch::Logits(logits);
         Ok(())
+    }
+
+    fn finish(&self, batch: ClearBatch) -> Result<Vec<Vec<f64>>, ClearError> {
+        match batch {
+            ClearBatch::Logits(logits) => Ok(logits),
+            ClearBatch::Images(_) => Err(ClearError::Batch),
+        }
     }
 }
 
@@ -153,7 +177,8 @@ macro_rules! reference {
             type Spec = Interface;
             type Program = Reference;
             type Keys = ();
-            type Batch = ClearBatch;
+            type Request = Vec<Vec<u8>>;
+            type Response = Vec<Vec<f64>>;
             type Client = ClearClient;
             type Server = ClearServer;
 

@@ -1,8 +1,8 @@
-//! Plain data as JSON: specs, programs, plans.
+//! Plain data as JSON, specs and plans, and how long binary data is.
 
 use std::io::{self, Write};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned, ser};
 
 use crate::{error::WireError, kind::Kind, reader::Reader, wire::Wire, writer::Writer};
 
@@ -37,6 +37,32 @@ impl<T: Document> Wire for T {
 
     fn read_payload((): &(), from: &mut Reader<'_>) -> Result<Self, WireError> {
         from.json(MAX_DOCUMENT_BYTES)
+    }
+}
+
+/// Bytes of plain data in the format of [`postcard`]; see [`Writer::binary`].
+pub fn binary_size(data: &impl Serialize) -> u64 {
+    let counted = postcard::to_io(data, Count(0)).expect("plain data, and counting cannot fail");
+    counted.0
+}
+
+/// As JSON inside of binary data: for types that leave fields out or take several forms, which only a format that names
+/// its fields can tell.
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> Serialize for Json<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = serde_json::to_vec(&self.0).map_err(ser::Error::custom)?;
+        serializer.collect_seq(text)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Vec::<u8>::deserialize(deserializer)?;
+        serde_json::from_slice(&text)
+            .map(Self)
+            .map_err(de::Error::custom)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// First bytes of everything.
-const MAGIC: &[u8; 8] = b"cryptodl";
+pub(crate) const MAGIC: &[u8; 8] = b"cryptodl";
 
 /// Bytes in front of the payload.
 pub(crate) const HEADER_BYTES: usize = 56;
@@ -31,7 +31,7 @@ impl Header {
         bytes
     }
 
-    /// The bytes of the payload, if everything else is as wanted and they are not above the limit.
+    /// The bytes of the payload, if everything else behind the magic is as wanted and they are not above the limit.
     pub fn check(
         bytes: &[u8; HEADER_BYTES],
         kind: Kind,
@@ -39,9 +39,6 @@ impl Header {
         fingerprint: Fingerprint,
         limit: u64,
     ) -> Result<u64, WireError> {
-        if &bytes[..8] != MAGIC {
-            return Err(WireError::Foreign { kind });
-        }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);
         if version != VERSION {
             return Err(WireError::Version { kind, version });

@@ -1,7 +1,7 @@
 //! The one format of everything that leaves a process: keys, ciphertexts, batches, specs, programs and plans.
 //!
 //! A type says what it is and how its payload is laid out ([`Wire`]), or is plain data and travels as JSON
-//! ([`Document`]); header, limits and checksum are the same for all.
+//! ([`Document`]), or as [`postcard`] where it is long; header, limits and checksum are the same for all.
 //!
 //! ```
 //! use cryptodl_wire::{Fingerprint, Kind, Parameters, Reader, Wire, WireError, Writer};
@@ -87,6 +87,7 @@
 
 mod document;
 mod error;
+pub mod frame;
 mod header;
 mod kind;
 mod reader;
@@ -94,7 +95,7 @@ mod wire;
 mod word;
 mod writer;
 
-pub use document::{Document, MAX_DOCUMENT_BYTES};
+pub use document::{Document, Json, MAX_DOCUMENT_BYTES, binary_size};
 pub use error::WireError;
 pub use kind::{Fingerprint, Kind, VERSION};
 pub use reader::Reader;

@@ -10,6 +10,9 @@ use crate::{error::WireError, kind::Kind, word::Word};
 /// Bytes of packed words, or of a list, that are read at a time.
 const CHUNK: usize = 1 << 16;
 
+/// Bytes of the longest name in binary data.
+const NAME: usize = 4096;
+
 /// Reads a payload; see [`Wire::read_payload`](crate::Wire::read_payload).
 pub struct Reader<'a> {
     from: &'a mut dyn Read,
@@ -211,6 +214,27 @@ impl<'a> Reader<'a> {
         Ok(list)
     }
 
+    /// Plain data in the format of [`postcard`], as [`Writer::binary`](crate::Writer::binary) wrote it. Names in it have
+    /// at most 4096 bytes.
+    ///
+    /// Lists grow with the bytes that were really read.
+    ///
+    /// # Errors
+    /// When it is something else, and as [`bytes`](Self::bytes).
+    pub fn binary<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
+        let mut scratch = [0; NAME];
+        let mut failed = None;
+        let source = Keep {
+            from: self,
+            failed: &mut failed,
+        };
+        let read = postcard::from_io::<T, _>((source, &mut scratch)).map(|(value, _)| value);
+        match (failed, read) {
+            (Some(error), _) => Err(error),
+            (None, read) => read.map_err(|e| self.malformed(e.to_string())),
+        }
+    }
+
     /// The rest of the payload, which is JSON of at most `limit` bytes.
     ///
     /// # Errors
@@ -227,5 +251,23 @@ impl<'a> Reader<'a> {
             self.bytes(&mut text[first..])?;
         }
         serde_json::from_slice(&text).map_err(|e| self.malformed(e.to_string()))
+    }
+}
+
+/// Lets a library read, and keeps the error that it would forget.
+struct Keep<'a, 'b> {
+    from: &'a mut Reader<'b>,
+    failed: &'a mut Option<WireError>,
+}
+
+impl Read for Keep<'_, '_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self.from.bytes(to) {
+            Ok(()) => Ok(to.len()),
+            Err(error) => {
+                *self.failed = Some(error);
+                Err(ErrorKind::UnexpectedEof.into())
+            }
+        }
     }
 }

@@ -4,14 +4,14 @@ use std::io::{self, Read, Write};
 
 use crate::{
     error::WireError,
-    header::{HEADER_BYTES, Header},
+    header::{HEADER_BYTES, Header, MAGIC},
     kind::{Fingerprint, Kind},
     reader::Reader,
     writer::Writer,
 };
 
 /// Bytes behind the payload.
-const CHECKSUM_BYTES: u64 = 4;
+pub(crate) const CHECKSUM_BYTES: u64 = 4;
 
 /// What both sides must know before anything is sent.
 pub trait Parameters {
@@ -94,8 +94,14 @@ pub trait Wire: Sized {
         limit: u64,
     ) -> Result<Self, WireError> {
         let mut reader = Reader::new(from, Self::KIND, HEADER_BYTES as u64);
+        let mut header = [0; HEADER_BYTES];
+        reader.bytes(&mut header[..MAGIC.len()])?;
+        if !header.starts_with(MAGIC) {
+            return Err(WireError::Foreign { kind: Self::KIND });
+        }
+        reader.bytes(&mut header[MAGIC.len()..])?;
         let payload = Header::check(
-            &reader.array()?,
+            &header,
             Self::KIND,
             Self::WORD_BYTES,
             parameters.fingerprint(),

@@ -101,12 +101,48 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Plain data in the format of [`postcard`], of [`binary_size`](crate::binary_size) bytes.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn binary(&mut self, data: &impl Serialize) -> io::Result<()> {
+        let mut kept = Ok(());
+        // the library forgets why a destination failed
+        let tee = Keep {
+            to: self,
+            failed: &mut kept,
+        };
+        let written = postcard::to_io(data, tee).map(|_| ());
+        kept?;
+        written.map_err(io::Error::other)
+    }
+
     /// Plain data as JSON.
     ///
     /// # Errors
     /// When the destination fails.
     pub fn json(&mut self, data: &impl Serialize) -> io::Result<()> {
         Ok(serde_json::to_writer(self, data)?)
+    }
+}
+
+/// Keeps the error of a destination.
+struct Keep<'a, W> {
+    to: &'a mut W,
+    failed: &'a mut io::Result<()>,
+}
+
+impl<W: Write> Write for Keep<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes).map_err(|error| {
+            let kind = error.kind();
+            *self.failed = Err(error);
+            kind.into()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

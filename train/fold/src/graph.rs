@@ -9,13 +9,14 @@
 
 use approx::{Activation, Polynomial, cheapest_plan};
 pub use cryptodl_network::ValueId;
+use serde::{Deserialize, Serialize};
 
 pub use crate::linear::{Linear, Matrix, PADDING, Tile};
 pub use crate::table::{Rounding, Table, Tables};
 pub use crate::weight::Weight;
 
 /// Size of a value: number `i` of it belongs to channel `i / positions`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Layout {
     /// Channels.
     pub channels: usize,
@@ -36,7 +37,8 @@ impl Layout {
 }
 
 /// A folded network.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(bound = "")]
 pub struct Graph<T: Weight> {
     /// What it reads, [`ValueId::INPUT`]: pixels, row-major `[channel, y, x]`.
     pub input: Layout,
@@ -51,7 +53,8 @@ pub struct Graph<T: Weight> {
 }
 
 /// One operation of a [`Graph`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(bound = "")]
 pub struct Node<T: Weight> {
     /// What it came from, for messages and profiles: `layers.3`.
     pub name: String,
@@ -66,7 +69,7 @@ pub struct Node<T: Weight> {
 }
 
 /// Mean and standard deviation of each channel over the training images, in real units whatever the weights are.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Statistics {
     /// Means.
     pub mean: Vec<f64>,
@@ -75,7 +78,8 @@ pub struct Statistics {
 }
 
 /// What a node computes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(bound = "")]
 pub enum Operation<T: Weight> {
     /// A weighted sum plus a bias; several operands are read as one value, one behind the other (concatenation).
     Linear(Linear<T>),
@@ -94,14 +98,16 @@ pub enum Operation<T: Weight> {
 }
 
 /// A product of two values of one size.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(bound = "")]
 pub struct Product<T: Weight> {
     /// What is added to the first and to the second operand before, for each channel; empty: nothing.
     pub shifts: [Vec<T::Bias>; 2],
 }
 
 /// A monic, depressed polynomial `y^d + b_(d-2) y^(d-2) + … + b_1 y`, `y = x + shift`, of every number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(bound = "")]
 pub struct Power<T: Weight> {
     /// The degree `d`, 3 or 4.
     pub degree: usize,
@@ -112,7 +118,8 @@ pub struct Power<T: Weight> {
 }
 
 /// `Σ factors[k][channel] · operand k + bias[channel]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(bound = "")]
 pub struct Add<T: Weight> {
     /// A factor for each channel, for each operand; an empty list stands for ones.
     pub factors: Vec<Vec<T::Bias>>,
@@ -121,7 +128,7 @@ pub struct Add<T: Weight> {
 }
 
 /// A function that is no polynomial.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Function {
     /// The original activation.
     Exact(Activation),

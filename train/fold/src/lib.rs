@@ -31,6 +31,7 @@
 //! Left out: encryption (`cryptodl-he-eval`) and gradients (`cryptodl-train`).
 
 pub mod bounds;
+pub mod check;
 pub mod error;
 pub mod fold;
 pub mod graph;

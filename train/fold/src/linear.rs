@@ -2,10 +2,13 @@
 //!
 //! A convolution is one matrix applied at every position; a dense layer is one tile.
 
+use serde::{Deserialize, Serialize};
+
 use crate::weight::Weight;
 
 /// See the [module](self).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(bound = "")]
 pub struct Linear<T: Weight> {
     /// The distinct matrices.
     pub matrices: Vec<Matrix<T>>,
@@ -16,7 +19,7 @@ pub struct Linear<T: Weight> {
 }
 
 /// A row-major matrix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Matrix<T> {
     /// Number of outputs.
     pub rows: usize,
@@ -34,7 +37,7 @@ impl<T> Matrix<T> {
 }
 
 /// One application of a matrix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Tile {
     /// Index into [`Linear::matrices`].
     pub matrix: usize,

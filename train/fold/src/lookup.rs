@@ -12,8 +12,11 @@
 //! The tables are made once, in `f64`; after that everything is whole numbers and exact, with or
 //! without encryption.
 
+mod check;
 mod rows;
 mod tables;
+
+pub use check::check;
 
 use cryptodl_network::{Artifact, Layer, Nonlinearity, Shape, ValueId};
 use ethnum::I256;

@@ -1,7 +1,9 @@
 //! Functions of whole numbers, and the rounding that makes them.
 
+use serde::{Deserialize, Serialize};
+
 /// Clamps to `low..=high`, then rounds to the nearest of `levels` equally spaced values.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Rounding {
     /// How many values, at least 2.
     pub levels: usize,
@@ -29,7 +31,7 @@ impl Rounding {
 }
 
 /// Look-up tables of whole numbers, one for each number of a value; many share one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Tables {
     /// The distinct tables.
     pub tables: Vec<Table>,
@@ -38,7 +40,7 @@ pub struct Tables {
 }
 
 /// A function of the whole numbers from `low` on, number by number.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Table {
     /// The smallest argument.
     pub low: i64,

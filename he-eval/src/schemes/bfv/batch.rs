@@ -1,16 +1,20 @@
-//! What goes from one party to the other: keys, and encrypted values.
+//! Encrypted values while the server works on them, and between server and client.
 
-use std::sync::Arc;
-
-use fhe::bfv::{BfvParameters, Ciphertext};
+use fhe::bfv::Ciphertext;
 use fhe_math::rq::{Poly, Representation, traits::TryConvertFrom};
 
-use super::error::BfvError;
+use super::{components::BfvComponents, error::BfvError};
 
-/// The relinearisation keys of all CRT components, as bytes.
-pub struct BfvKeys(pub(super) Vec<Vec<u8>>);
+/// Encrypted pixels or results, a ciphertext each, modulo one plaintext modulus.
+pub struct BfvCiphertexts {
+    pub(super) components: BfvComponents,
+    /// Which of the CRT components.
+    pub(super) component: usize,
+    /// Each of two polynomials.
+    pub(super) values: Vec<Ciphertext>,
+}
 
-/// Encrypted values modulo one plaintext modulus.
+/// The values of a graph modulo one plaintext modulus.
 pub struct BfvBatch {
     /// Which of the CRT components.
     pub(super) component: usize,
@@ -18,25 +22,20 @@ pub struct BfvBatch {
     pub(super) values: Vec<Option<Vec<Ciphertext>>>,
 }
 
-impl BfvBatch {
-    /// What was made last: the result, after all steps.
-    pub(super) fn latest(&self) -> &[Ciphertext] {
-        self.values.last().and_then(Option::as_deref).unwrap_or(&[])
+impl BfvComponents {
+    /// The same ciphertext, made with these parameters: operations panic where they are not one and the same object.
+    pub(super) fn adopted(
+        &self,
+        component: usize,
+        ciphertext: &Ciphertext,
+    ) -> Result<Ciphertext, BfvError> {
+        let parameters = &self[component];
+        let context = parameters.context_at_level(0)?;
+        let parts = ciphertext.iter().map(|part| {
+            let residues = part.coefficients().to_owned();
+            Poly::try_convert_from(residues, context, true, Representation::Ntt)
+        });
+        let parts = parts.collect::<Result<_, _>>()?;
+        Ok(Ciphertext::new(parts, parameters)?)
     }
-}
-
-/// The same ciphertext, made with these parameters.
-pub(super) fn adopted(
-    ciphertext: &Ciphertext,
-    parameters: &Arc<BfvParameters>,
-) -> Result<Ciphertext, BfvError> {
-    let context = parameters.context_at_level(0)?;
-    let parts = ciphertext.iter().map(|part| {
-        let residues = part.coefficients().to_owned();
-        Poly::try_convert_from(residues, context, true, Representation::Ntt)
-    });
-    Ok(Ciphertext::new(
-        parts.collect::<Result<_, _>>()?,
-        parameters,
-    )?)
 }

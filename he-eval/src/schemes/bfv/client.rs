@@ -3,28 +3,26 @@
 use rayon::prelude::*;
 
 use super::{
-    batch::{BfvBatch, BfvKeys},
-    crt::Crt,
-    error::BfvError,
-    secret::Secret,
-    spec::BfvSpec,
+    batch::BfvCiphertexts, components::BfvComponents, crt::Crt, error::BfvError, keys::BfvKeys,
+    secret::Secret, spec::BfvSpec,
 };
 use crate::{interface::Interface, scheme::Client};
 
 /// Holds one secret key for each CRT component.
 pub struct BfvClient {
     interface: Interface,
+    components: BfvComponents,
     secrets: Vec<Secret>,
     crt: Crt,
 }
 
 impl BfvClient {
     /// Refuses what are no results of all components in order.
-    fn check(&self, results: &[BfvBatch]) -> Result<(), BfvError> {
+    fn check(&self, responses: &[BfvCiphertexts]) -> Result<(), BfvError> {
         let outputs = self.interface.output_scale.len();
-        let mut all = results.iter().enumerate();
-        if results.len() == self.secrets.len()
-            && all.all(|(i, batch)| batch.component == i && batch.latest().len() == outputs)
+        let mut all = responses.iter().enumerate();
+        if responses.len() == self.secrets.len()
+            && all.all(|(i, response)| response.component == i && response.values.len() == outputs)
         {
             return Ok(());
         }
@@ -37,17 +35,23 @@ impl BfvClient {
 impl Client for BfvClient {
     type Spec = BfvSpec;
     type Keys = BfvKeys;
-    type Batch = BfvBatch;
+    type Request = BfvCiphertexts;
+    type Response = BfvCiphertexts;
     type Error = BfvError;
 
     fn generate(spec: &BfvSpec) -> Result<(Self, BfvKeys), BfvError> {
-        let parameters = spec.build()?;
-        let secrets: Vec<Secret> =
-            (parameters.iter().map(Secret::generate)).collect::<Result<_, _>>()?;
+        let components = spec.build()?;
+        let secrets = 0..components.len();
+        let secrets = secrets.map(|component| Secret::generate(&components, component));
+        let secrets: Vec<Secret> = secrets.collect::<Result<_, _>>()?;
         let keys = secrets.iter().map(Secret::relinearisation);
-        let keys = BfvKeys(keys.collect::<Result<_, _>>()?);
+        let keys = BfvKeys {
+            keys: keys.collect::<Result<_, _>>()?,
+            components: components.clone(),
+        };
         let client = Self {
             interface: spec.interface.clone(),
+            components,
             secrets,
             crt: Crt::new(&spec.plain_moduli),
         };
@@ -58,23 +62,28 @@ impl Client for BfvClient {
         self.secrets.len()
     }
 
-    fn encrypt(&self, images: &[&[u8]], component: usize) -> Result<BfvBatch, BfvError> {
+    fn encrypt(&self, images: &[&[u8]], component: usize) -> Result<BfvCiphertexts, BfvError> {
         let columns = self.interface.columns(images)?;
         let secret = &self.secrets[component];
         let pixels = columns.par_iter().map(|column| secret.encrypt(column));
-        Ok(BfvBatch {
+        Ok(BfvCiphertexts {
+            components: self.components.clone(),
             component,
-            values: vec![Some(pixels.collect::<Result<_, _>>()?)],
+            values: pixels.collect::<Result<_, _>>()?,
         })
     }
 
-    fn decrypt(&self, results: &[BfvBatch], images: usize) -> Result<Vec<Vec<f64>>, BfvError> {
-        self.check(results)?;
+    fn decrypt(
+        &self,
+        responses: &[BfvCiphertexts],
+        images: usize,
+    ) -> Result<Vec<Vec<f64>>, BfvError> {
+        self.check(responses)?;
         let outputs = 0..self.interface.output_scale.len();
         let decrypted = outputs.into_par_iter().map(|output| {
-            let residues = self.secrets.iter().zip(results);
+            let residues = self.secrets.iter().zip(responses);
             let residues = residues
-                .map(|(secret, batch)| secret.decrypt(&batch.latest()[output], images))
+                .map(|(secret, response)| secret.decrypt(&response.values[output], images))
                 .collect::<Result<Vec<_>, _>>()?;
             let lift = |image| self.crt.lift(residues.iter().map(|r| r[image])).as_f64();
             Ok((0..images).map(lift).collect())
@@ -83,11 +92,11 @@ impl Client for BfvClient {
         Ok(self.interface.logits(&decrypted, images))
     }
 
-    fn noise_bits_left(&self, results: &[BfvBatch]) -> Result<Option<f64>, BfvError> {
-        self.check(results)?;
+    fn noise_bits_left(&self, responses: &[BfvCiphertexts]) -> Result<Option<f64>, BfvError> {
+        self.check(responses)?;
         let mut least = f64::INFINITY;
-        for (secret, batch) in self.secrets.iter().zip(results) {
-            for value in batch.latest() {
+        for (secret, response) in self.secrets.iter().zip(responses) {
+            for value in &response.values {
                 least = least.min(secret.noise_bits_left(value)?);
             }
         }

@@ -84,7 +84,7 @@ pub(super) fn predict(program: &BfvProgram) -> Result<Seconds, BfvError> {
             infer += numbers * rates.relinearise;
         }
     }
-    let components = program.parameters.len() as f64;
+    let components = program.components.len() as f64;
     Ok(Seconds {
         encrypt: components * rates.encrypt * graph.inputs() as f64,
         infer: components * infer,
@@ -94,8 +94,8 @@ pub(super) fn predict(program: &BfvProgram) -> Result<Seconds, BfvError> {
 
 impl Rates {
     fn measure(program: &BfvProgram) -> Result<Self, BfvError> {
-        let parameters = &program.parameters[0];
-        let secret = Secret::generate(parameters)?;
+        let parameters = &program.components[0];
+        let secret = Secret::generate(&program.components, 0)?;
         let component = Component::new(parameters.clone(), &secret.relinearisation()?)?;
         let column = vec![1; parameters.degree()];
         let fresh = || {

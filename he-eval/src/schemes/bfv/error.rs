@@ -54,6 +54,11 @@ pub enum BfvError {
         /// Keys that came.
         got: usize,
     },
+    /// A request for another network.
+    #[error(
+        "this request has another CRT component or another number of pixels than the program takes: encrypt with the specification that was compiled with it"
+    )]
+    Request,
     /// A batch of another program, or at another step.
     #[error(
         "this batch is not what step {index} reads: take it through all steps of its program, in order"

@@ -23,10 +23,12 @@
 mod batch;
 mod client;
 mod component;
+mod components;
 mod cost;
 mod crt;
 mod error;
 pub mod kernel;
+mod keys;
 mod noise;
 mod parameters;
 mod parts;
@@ -36,10 +38,13 @@ mod server;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod wire;
 
-pub use batch::{BfvBatch, BfvKeys};
+pub use batch::{BfvBatch, BfvCiphertexts};
 pub use client::BfvClient;
+pub use components::BfvComponents;
 pub use error::BfvError;
+pub use keys::BfvKeys;
 pub use program::BfvProgram;
 pub use server::BfvServer;
 pub use spec::BfvSpec;
@@ -56,7 +61,7 @@ use crate::{
     options::Options,
     plan::{Cost, EncryptionPlan, Quality},
     reference::Reference,
-    scheme::{Compiled, Refusal, Scheme, Source, Twin},
+    scheme::{Compiled, Portable, Refusal, Scheme, Source, Twin},
 };
 use parameters::Choice;
 
@@ -93,7 +98,8 @@ impl Scheme for Bfv {
     type Spec = BfvSpec;
     type Program = BfvProgram;
     type Keys = BfvKeys;
-    type Batch = BfvBatch;
+    type Request = BfvCiphertexts;
+    type Response = BfvCiphertexts;
     type Client = BfvClient;
     type Server = BfvServer;
 
@@ -115,7 +121,6 @@ impl Scheme for Bfv {
         options: &BfvOptions,
     ) -> Result<Compiled<Self>, BfvError> {
         let graph = quantise(source.graph, options.quantisation)?;
-        kernel::check(&graph)?;
         let choice = if options.toy {
             Choice::toy(&graph, TOY_RING_DEGREE)?
         } else {
@@ -133,7 +138,7 @@ impl Scheme for Bfv {
         let program = BfvProgram::new(graph, &spec)?;
         let memory_bytes = cost::memory(&program);
         let security_bits = limits::check(spec.ring_degree, spec.log2_q(), memory_bytes)?;
-        let components = program.parameters.len();
+        let components = program.components.len();
         let encryption = EncryptionPlan {
             ring_degree: spec.ring_degree,
             log2_qp: spec.log2_q(),
@@ -150,7 +155,9 @@ impl Scheme for Bfv {
                 noise_bits_left: choice.noise_bits_left,
             },
             key_bytes: program.key_bytes(),
-            ciphertext_bytes: program.graph.inputs() * components * 2 * program.part_bytes(),
+            ciphertext_bytes: program.graph.inputs()
+                * components
+                * wire::ciphertext_size(&program.components[0]) as usize,
             memory_bytes,
             seconds: cost::predict(&program)?,
         };
@@ -165,5 +172,17 @@ impl Scheme for Bfv {
             twin: Twin::Of(Box::new(twin)),
             yardstick: None,
         })
+    }
+}
+
+impl Portable for Bfv {
+    type Parameters = BfvComponents;
+
+    fn parameters(spec: &BfvSpec) -> Result<BfvComponents, BfvError> {
+        spec.build()
+    }
+
+    fn parameters_of(program: &BfvProgram) -> &BfvComponents {
+        &program.components
     }
 }

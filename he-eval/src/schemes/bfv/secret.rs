@@ -11,11 +11,12 @@ use num_bigint::BigUint;
 use rand::Rng;
 use zeroize::Zeroizing;
 
-use super::{batch::adopted, error::BfvError};
+use super::{components::BfvComponents, error::BfvError};
 
 /// Encrypts and decrypts modulo one plaintext modulus.
 pub(super) struct Secret {
-    parameters: Arc<BfvParameters>,
+    components: BfvComponents,
+    component: usize,
     key: SecretKey,
     /// The secret's coefficients again, to measure noise: `fhe` keeps its copy private.
     ternary: Zeroizing<Vec<i64>>,
@@ -23,16 +24,26 @@ pub(super) struct Secret {
 
 impl Secret {
     /// A uniformly random ternary secret from a cryptographic generator seeded by the system.
-    pub fn generate(parameters: &Arc<BfvParameters>) -> Result<Self, BfvError> {
+    pub fn generate(components: &BfvComponents, component: usize) -> Result<Self, BfvError> {
+        let parameters = &components[component];
         let mut rng = rand::rng();
         let ternary = (0..parameters.degree()).map(|_| rng.random_range(-1..=1));
         let ternary: Zeroizing<Vec<i64>> = Zeroizing::new(ternary.collect());
         let key = SecretKey::from_bytes(&secret_message(&ternary), parameters)?;
         Ok(Self {
-            parameters: parameters.clone(),
+            components: components.clone(),
+            component,
             key,
             ternary,
         })
+    }
+
+    fn parameters(&self) -> &Arc<BfvParameters> {
+        &self.components[self.component]
+    }
+
+    fn adopted(&self, value: &Ciphertext) -> Result<Ciphertext, BfvError> {
+        self.components.adopted(self.component, value)
     }
 
     /// The relinearisation key as bytes: read under the server's own parameters, nothing of it points into the client.
@@ -43,13 +54,13 @@ impl Secret {
     /// One number of as many images as there are slots.
     pub fn encrypt(&self, column: &[u32]) -> Result<Ciphertext, BfvError> {
         let slots: Vec<u64> = column.iter().map(|&v| u64::from(v)).collect();
-        let plain = Plaintext::try_encode(&slots, Encoding::simd(), &self.parameters)?;
+        let plain = Plaintext::try_encode(&slots, Encoding::simd(), self.parameters())?;
         Ok(self.key.try_encrypt(&plain, &mut rand::rng())?)
     }
 
     /// The first `images` slots.
     pub fn decrypt(&self, value: &Ciphertext, images: usize) -> Result<Vec<u64>, BfvError> {
-        let plain = self.key.try_decrypt(&adopted(value, &self.parameters)?)?;
+        let plain = self.key.try_decrypt(&self.adopted(value)?)?;
         let mut slots = Vec::<u64>::try_decode(&plain, Encoding::simd())?;
         slots.truncate(images);
         Ok(slots)
@@ -60,7 +71,7 @@ impl Secret {
     /// With `c0 + c1·s + c2·s² = Q·m/t + e`, `t` times the phase is `t·e` modulo Q, and decryption
     /// is right while `|t·e| < Q/2`.
     pub fn noise_bits_left(&self, value: &Ciphertext) -> Result<f64, BfvError> {
-        let value = adopted(value, &self.parameters)?;
+        let value = self.adopted(value)?;
         let context = value[0].ctx();
         let mut secret = Zeroizing::new(Poly::try_convert_from(
             self.ternary.as_slice(),
@@ -74,7 +85,7 @@ impl Secret {
             phase *= &*secret;
             phase += part;
         }
-        phase *= &BigUint::from(self.parameters.plaintext());
+        phase *= &BigUint::from(self.parameters().plaintext());
         phase.change_representation(Representation::PowerBasis);
         let modulus = context.modulus();
         let largest = Vec::<BigUint>::from(&phase)

@@ -5,9 +5,10 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 use cryptodl_fold::{Node, Operation, graph::ValueId};
 
 use super::{
-    batch::{BfvBatch, BfvKeys, adopted},
+    batch::{BfvBatch, BfvCiphertexts},
     component::{Component, Operand, Value},
     error::BfvError,
+    keys::BfvKeys,
     program::BfvProgram,
 };
 use crate::{
@@ -37,9 +38,9 @@ impl BfvServer {
         let is_linear = matches!(node.operation, Operation::Linear(_));
         if !is_linear && read.contains(&ValueId::INPUT) {
             // what the client encrypted meets ciphertexts of the server
-            let parameters = &self.program.parameters[batch.component];
+            let (components, component) = (&self.program.components, batch.component);
             for pixel in batch.values[0].iter_mut().flatten() {
-                *pixel = adopted(pixel, parameters)?;
+                *pixel = components.adopted(component, pixel)?;
             }
         }
         let owned = read.iter().map(|value| {
@@ -70,20 +71,34 @@ fn distinct(node: &Node<i64>) -> &[ValueId] {
 impl Server for BfvServer {
     type Program = BfvProgram;
     type Keys = BfvKeys;
+    type Request = BfvCiphertexts;
+    type Response = BfvCiphertexts;
     type Batch = BfvBatch;
     type Error = BfvError;
 
     fn new(program: Arc<BfvProgram>, keys: BfvKeys) -> Result<Self, BfvError> {
-        let (expected, got) = (program.parameters.len(), keys.0.len());
+        let (expected, got) = (program.components.len(), keys.keys.len());
         if expected != got {
             return Err(BfvError::Keys { expected, got });
         }
-        let components = program.parameters.iter().zip(&keys.0);
+        let components = program.components.iter().zip(&keys.keys);
         let components =
             components.map(|(parameters, key)| Component::new(parameters.clone(), key));
         Ok(Self {
             components: components.collect::<Result<_, _>>()?,
             program,
+        })
+    }
+
+    fn begin(&self, request: BfvCiphertexts) -> Result<BfvBatch, BfvError> {
+        if request.component >= self.components.len()
+            || request.values.len() != self.program.graph.inputs()
+        {
+            return Err(BfvError::Request);
+        }
+        Ok(BfvBatch {
+            component: request.component,
+            values: vec![Some(request.values)],
         })
     }
 
@@ -99,11 +114,7 @@ impl Server for BfvServer {
     ) -> Result<(), BfvError> {
         let graph = &self.program.graph;
         let node = &graph.nodes[index];
-        let pixels = batch.values.first().and_then(Option::as_ref).map(Vec::len);
-        if batch.values.len() != index + 1
-            || batch.component >= self.components.len()
-            || pixels.is_some_and(|pixels| pixels != graph.inputs())
-        {
+        if batch.values.len() != index + 1 {
             return Err(BfvError::Batch { index });
         }
         let start = Instant::now();
@@ -136,5 +147,17 @@ impl Server for BfvServer {
             done: 1.0,
         });
         Ok(())
+    }
+
+    fn finish(&self, mut batch: BfvBatch) -> Result<BfvCiphertexts, BfvError> {
+        let index = batch.values.len() - 1;
+        match batch.values.pop().flatten() {
+            Some(values) if index == self.steps() => Ok(BfvCiphertexts {
+                components: self.program.components.clone(),
+                component: batch.component,
+                values,
+            }),
+            _ => Err(BfvError::Batch { index }),
+        }
     }
 }

@@ -1,11 +1,10 @@
 //! What client and server of a network under `bfv` must both know.
 
-use std::sync::Arc;
-
-use fhe::bfv::{BfvParameters, BfvParametersBuilder};
+use fhe::bfv::BfvParametersBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    components::BfvComponents,
     error::BfvError,
     parameters::{MAX_CRT_BITS, MAX_PLAIN_BITS, MAX_PRIME_BITS, MIN_PLAIN_BITS, MIN_PRIME_BITS},
 };
@@ -36,7 +35,7 @@ impl BfvSpec {
     ///
     /// # Errors
     /// When they are out of range, or insecure without being a toy's.
-    pub(super) fn build(&self) -> Result<Vec<Arc<BfvParameters>>, BfvError> {
+    pub(super) fn build(&self) -> Result<BfvComponents, BfvError> {
         let prime_bits = MIN_PRIME_BITS..=MAX_PRIME_BITS;
         if self.prime_bits.len() < 2 || self.prime_bits.iter().any(|b| !prime_bits.contains(b)) {
             return Err(BfvError::Specification("unusual ciphertext primes"));
@@ -59,6 +58,6 @@ impl BfvSpec {
                 .set_moduli_sizes(&self.prime_bits)
                 .build_arc()
         });
-        Ok(built.collect::<Result<_, _>>()?)
+        Ok(BfvComponents::new(built.collect::<Result<_, _>>()?))
     }
 }

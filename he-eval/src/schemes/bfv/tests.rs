@@ -36,7 +36,7 @@ fn check(graph: &Graph<i64>) -> (f64, f64) {
         let request = client.encrypt(&images, component).unwrap();
         run(&server, request, &mut |work| assert!(work.done <= 1.0)).unwrap()
     });
-    let results: Vec<BfvBatch> = results.collect();
+    let results: Vec<BfvCiphertexts> = results.collect();
     assert_eq!(client.decrypt(&results, IMAGES).unwrap(), expected);
     let measured = client.noise_bits_left(&results).unwrap().unwrap();
     (choice.noise_bits_left, measured)
@@ -80,7 +80,10 @@ fn strange_keys_batches_and_specifications_are_refused() {
     let graph = graphs::skip();
     let (_, spec, program) = compiled(&graph);
     let components = spec.plain_moduli.len();
-    let keys = BfvKeys(Vec::new());
+    let keys = BfvKeys {
+        components: program.components.clone(),
+        keys: Vec::new(),
+    };
     let refused = BfvServer::new(program.clone(), keys).err().unwrap();
     assert!(
         matches!(refused, BfvError::Keys { got: 0, .. }),
@@ -90,13 +93,17 @@ fn strange_keys_batches_and_specifications_are_refused() {
     let (client, keys) = BfvClient::generate(&spec).unwrap();
     let server = BfvServer::new(program, keys).unwrap();
     let images: [&[u8]; 1] = [&[1; PIXELS]];
-    let mut batch = client.encrypt(&images, 0).unwrap();
+    let mut batch = server.begin(client.encrypt(&images, 0).unwrap()).unwrap();
     let refused = server.step(1, &mut batch, &mut |_| ()).unwrap_err();
     assert!(matches!(refused, BfvError::Batch { index: 1 }), "{refused}");
-    batch.component = components;
-    let refused = server.step(0, &mut batch, &mut |_| ()).unwrap_err();
+    let refused = server.finish(batch).err().unwrap();
     assert!(matches!(refused, BfvError::Batch { index: 0 }), "{refused}");
-    let refused = client.decrypt(&[batch], 1).unwrap_err();
+    let mut request = client.encrypt(&images, 0).unwrap();
+    request.component = components;
+    let refused = server.begin(request).err().unwrap();
+    assert!(matches!(refused, BfvError::Request), "{refused}");
+    let request = client.encrypt(&images, 0).unwrap();
+    let refused = client.decrypt(&[request], 1).unwrap_err();
     assert!(matches!(refused, BfvError::Results { .. }), "{refused}");
     let small: [&[u8]; 1] = [&[1; PIXELS - 1]];
     assert!(client.encrypt(&small, 0).is_err());

@@ -21,12 +21,12 @@ impl CkksBatch {
         Self(vec![Some(Value::Sent(pixels))])
     }
 
-    /// What is left at the end.
-    pub(super) fn result(&self) -> Result<&Bundle, CkksError> {
-        match self.0.iter().flatten().last() {
+    /// The value that the last segment makes.
+    pub(super) fn result(mut self, value: usize) -> Result<Bundle, CkksError> {
+        match self.0.get_mut(value).and_then(Option::take) {
             Some(Value::Made(bundle)) => Ok(bundle),
             _ => Err(CkksError::Batch {
-                reason: "it has not been evaluated",
+                reason: "it has not been through all steps",
             }),
         }
     }

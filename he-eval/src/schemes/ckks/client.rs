@@ -1,11 +1,10 @@
 //! The client: the secret key, encryption, decryption.
 
-use cryptodl_ckks::{Parameters, RelinearisationKey, SecretKey, SeededBatch};
-use cryptodl_wire::{Document, Kind};
+use cryptodl_ckks::{Bundle, Parameters, RelinearisationKey, SecretKey, SeededBatch};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{CkksError, batch::CkksBatch, parameters::ring};
+use super::{CkksError, parameters::ring};
 use crate::scheme::{Client, Interface};
 
 /// Bits that decrypted coefficients must leave to the modulus: one that went around it would be as
@@ -27,13 +26,6 @@ pub struct CkksSpec {
     pub input_scale: f64,
 }
 
-impl Document for CkksSpec {
-    const KIND: Kind = Kind {
-        tag: *b"c-sp",
-        name: "a spec of scheme `ckks`",
-    };
-}
-
 impl CkksSpec {
     /// The parameters, checked.
     ///
@@ -53,7 +45,8 @@ pub struct CkksClient {
 impl Client for CkksClient {
     type Spec = CkksSpec;
     type Keys = RelinearisationKey;
-    type Batch = CkksBatch;
+    type Request = SeededBatch;
+    type Response = Bundle;
     type Error = CkksError;
 
     fn generate(spec: &CkksSpec) -> Result<(Self, RelinearisationKey), CkksError> {
@@ -63,7 +56,7 @@ impl Client for CkksClient {
         Ok((Self { secret, spec }, key))
     }
 
-    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<CkksBatch, CkksError> {
+    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<SeededBatch, CkksError> {
         let primes = self.secret.parameters().primes();
         let columns = self.spec.interface.columns(images)?;
         let values = columns.par_iter().map(|column| {
@@ -71,16 +64,20 @@ impl Client for CkksClient {
             self.secret.encrypt(&slots, self.spec.input_scale, primes)
         });
         let values = values.collect::<Result<Vec<_>, _>>()?;
-        Ok(CkksBatch::request(SeededBatch::new(&values)?))
+        Ok(SeededBatch::new(&values)?)
     }
 
-    fn decrypt(&self, results: &[CkksBatch], images: usize) -> Result<Vec<Vec<f64>>, CkksError> {
-        let [batch] = results else {
-            return Err(CkksError::Batch {
-                reason: "there is one for each request",
+    fn decrypt(&self, responses: &[Bundle], images: usize) -> Result<Vec<Vec<f64>>, CkksError> {
+        let [bundle] = responses else {
+            return Err(CkksError::Response {
+                reason: "there is one to each request",
             });
         };
-        let bundle = batch.result()?;
+        if bundle.len() != self.spec.interface.output_scale.len() {
+            return Err(CkksError::Response {
+                reason: "it has not one ciphertext a class",
+            });
+        }
         let values = (0..bundle.len()).into_par_iter().map(|index| {
             let (mut slots, bits) = self.secret.decrypt_with_headroom(&bundle.get(index))?;
             if bits < HEADROOM {

@@ -39,6 +39,12 @@ pub enum CkksError {
         /// Bits between the largest coefficient and the bound.
         bits: f64,
     },
+    /// A response to nothing that this client sent.
+    #[error("this response does not belong here: {reason}")]
+    Response {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A batch that has not been through the steps before.
     #[error("this batch does not belong here: {reason}")]
     Batch {

@@ -25,11 +25,12 @@ mod error;
 mod prediction;
 mod program;
 mod server;
+mod wire;
 
 use std::{sync::Arc, time::Duration};
 
 use cryptodl_ckks::{
-    Parameters, RelinearisationKey,
+    Bundle, Parameters, RelinearisationKey, SeededBatch,
     columns::{Kernel, bare_rate},
 };
 use cryptodl_fold::rounding;
@@ -48,7 +49,7 @@ use crate::{
     limits::{check, rings},
     plan::{Cost, EncryptionPlan, Quality},
     reference::Reference,
-    scheme::{Compiled, Interface, Refusal, Scheme, Source, Twin, Yardstick},
+    scheme::{Compiled, Interface, Portable, Refusal, Scheme, Source, Twin, Yardstick},
 };
 use segments::Schedule;
 
@@ -99,7 +100,8 @@ impl Scheme for Ckks {
     type Spec = CkksSpec;
     type Program = CkksProgram;
     type Keys = RelinearisationKey;
-    type Batch = CkksBatch;
+    type Request = SeededBatch;
+    type Response = Bundle;
     type Client = CkksClient;
     type Server = CkksServer;
 
@@ -136,7 +138,7 @@ impl Scheme for Ckks {
             toy: options.toy,
             input_scale: plan.scales[0],
         };
-        let program = CkksProgram::new(stepped, schedule, &plan, spec.parameters()?)?;
+        let program = CkksProgram::new(stepped, schedule, plan.scales.clone(), &spec)?;
         let parameters = &program.parameters;
         let (slots, log2_qp) = (parameters.slots(), parameters.log2_qp());
         let memory_bytes = program.memory_bytes(source.images.min(slots));
@@ -164,6 +166,18 @@ impl Scheme for Ckks {
             twin: Twin::Of(Box::new(Reference::float(graph, interface))),
             yardstick: Some(yardstick(&plan)),
         })
+    }
+}
+
+impl Portable for Ckks {
+    type Parameters = Parameters;
+
+    fn parameters(spec: &CkksSpec) -> Result<Parameters, CkksError> {
+        spec.parameters()
+    }
+
+    fn parameters_of(program: &CkksProgram) -> &Parameters {
+        &program.parameters
     }
 }
 

@@ -13,27 +13,32 @@ use cryptodl_fold::{
 };
 
 use super::{
-    CkksError, CkksPlan,
+    CkksError,
+    client::CkksSpec,
     segments::{Schedule, Segment, Work},
 };
 
 /// A schedule with all that its segments need.
 pub struct CkksProgram {
+    /// What was compiled for clients.
+    pub(super) spec: CkksSpec,
     pub(super) graph: Graph<f64>,
     pub(super) schedule: Schedule,
     pub(super) parameters: Parameters,
     /// Scale of each value of the schedule.
     pub(super) scales: Vec<f64>,
-    /// For each node that is linear, the layer with integer weights and its step.
-    pub(super) layers: Vec<Option<(Layer, f64)>>,
+    /// For each node, the step of its weights.
+    pub(super) steps: Vec<f64>,
+    /// For each node that is linear, the layer with integer weights.
+    pub(super) layers: Vec<Option<Layer>>,
 }
 
 impl CkksProgram {
     pub(super) fn new(
         stepped: Stepped,
         schedule: Schedule,
-        plan: &CkksPlan,
-        parameters: Parameters,
+        scales: Vec<f64>,
+        spec: &CkksSpec,
     ) -> Result<Self, CkksError> {
         let nodes = &stepped.graph.nodes;
         let layers = nodes.iter().zip(&stepped.steps).map(|(node, &step)| {
@@ -42,15 +47,16 @@ impl CkksProgram {
             };
             let operands = node.operands.iter();
             let inputs = operands.map(|operand| stepped.graph.layout(*operand).len());
-            let layer = prepared(linear, inputs.sum(), step)?;
-            Ok::<_, CkksError>(Some((layer, step)))
+            Ok::<_, CkksError>(Some(prepared(linear, inputs.sum(), step)?))
         });
         let layers = layers.collect::<Result<_, _>>()?;
         Ok(Self {
             graph: stepped.graph,
+            steps: stepped.steps,
             schedule,
-            parameters,
-            scales: plan.scales.clone(),
+            parameters: spec.parameters()?,
+            spec: spec.clone(),
+            scales,
             layers,
         })
     }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use cryptodl_ckks::{Bundle, Ciphertext, Evaluator, Inputs, LayerStep, RelinearisationKey, Term};
+use cryptodl_ckks::{
+    Bundle, Ciphertext, Evaluator, Inputs, LayerStep, RelinearisationKey, SeededBatch, Term,
+};
 use cryptodl_fold::graph::{Add, Node, Operation, Product};
 use rayon::prelude::*;
 
@@ -24,6 +26,8 @@ pub struct CkksServer {
 impl Server for CkksServer {
     type Program = CkksProgram;
     type Keys = RelinearisationKey;
+    type Request = SeededBatch;
+    type Response = Bundle;
     type Batch = CkksBatch;
     type Error = CkksError;
 
@@ -32,6 +36,15 @@ impl Server for CkksServer {
         // once, before the first batch: fresh pages cost as much as what is computed on them
         program.reserve();
         Ok(Self { evaluator, program })
+    }
+
+    fn begin(&self, request: SeededBatch) -> Result<CkksBatch, CkksError> {
+        if request.len() != self.program.graph.inputs() {
+            return Err(CkksError::Batch {
+                reason: "its request has not as many pixels as the network reads",
+            });
+        }
+        Ok(CkksBatch::request(request))
     }
 
     fn steps(&self) -> usize {
@@ -57,6 +70,11 @@ impl Server for CkksServer {
         }
         batch.keep(segment.makes, made);
         Ok(())
+    }
+
+    fn finish(&self, batch: CkksBatch) -> Result<Bundle, CkksError> {
+        let last = self.program.schedule.segments.last();
+        batch.result(last.map_or(0, |segment| segment.makes))
     }
 }
 
@@ -226,13 +244,11 @@ impl CkksServer {
     }
 
     fn step<'a>(&'a self, node: usize, shifts: Option<&'a [f64]>) -> LayerStep<'a> {
-        match (
-            &self.program.graph.nodes[node].operation,
-            &self.program.layers[node],
-        ) {
-            (Operation::Linear(linear), Some((layer, step))) => LayerStep::Linear {
+        let program = &self.program;
+        match (&program.graph.nodes[node].operation, &program.layers[node]) {
+            (Operation::Linear(linear), Some(layer)) => LayerStep::Linear {
                 layer,
-                step: *step,
+                step: program.steps[node],
                 bias: &linear.bias,
             },
             _ => match shifts {

@@ -1,28 +1,22 @@
 //! The role with the secret key.
 
-use std::iter::repeat_n;
-
-use tfhe::{
-    core_crypto::{
-        commons::{
-            generators::DeterministicSeeder,
-            math::random::{CompressionSeed, Seed, Seeder},
-        },
-        prelude::{
-            CiphertextModulus, DefaultRandomGenerator, LweCiphertext, LweSize, Plaintext,
-            SeededLweCiphertext, decrypt_lwe_ciphertext, encrypt_seeded_lwe_ciphertext, new_seeder,
-        },
+use tfhe::core_crypto::{
+    commons::{
+        generators::DeterministicSeeder,
+        math::random::{CompressionSeed, Seed, Seeder},
     },
-    shortint::ClassicPBSParameters,
+    prelude::{
+        CiphertextModulus, DefaultRandomGenerator, LweCiphertext, LweSize, Plaintext,
+        SeededLweCiphertext, decrypt_lwe_ciphertext, encrypt_seeded_lwe_ciphertext, new_seeder,
+    },
 };
 
 use super::{
-    batch::{TfheBatch, TfheValue},
+    batch::{SeededValue, TfheRequest, TfheResponse, TfheValue},
     error::TfheError,
-    keys::{SecretKey, TfheKeys, long_dimension},
+    keys::{TfheKeys, TfheParameters, TfheSecretKey, long_dimension},
     program::TfheProgram,
     spec::{Encoding, TfheSpec},
-    wire::{Kind, Reader, WireError, Writer},
 };
 use crate::scheme::Client;
 
@@ -35,17 +29,15 @@ const MOST_NOISE: f64 = 0.5;
 
 /// Encrypts levels of pixels and decrypts accumulators.
 pub struct TfheClient {
-    secret: SecretKey,
-    set: ClassicPBSParameters,
+    secret: TfheSecretKey,
     spec: TfheSpec,
 }
 
 impl TfheClient {
     /// With a secret key of the specification's parameters.
-    pub(super) fn new(spec: &TfheSpec, set: ClassicPBSParameters, secret: SecretKey) -> Self {
+    pub(super) fn new(spec: &TfheSpec, secret: TfheSecretKey) -> Self {
         Self {
             secret,
-            set,
             spec: spec.clone(),
         }
     }
@@ -92,8 +84,8 @@ impl TfheClient {
         let mut worst = 0.0_f64;
         let mut sums = Vec::with_capacity(values.len());
         for (output, value) in values.iter().enumerate() {
-            let words = value.clone().whole(long_dimension(&self.set));
-            let ciphertext = LweCiphertext::from_container(words, CiphertextModulus::new_native());
+            let modulus = CiphertextModulus::new_native();
+            let ciphertext = LweCiphertext::from_container(value.as_slice(), modulus);
             let phase = decrypt_lwe_ciphertext(&self.secret.long, &ciphertext).0;
             let (sum, noise) = encoding.nearest(output, phase);
             worst = worst.max(noise);
@@ -106,62 +98,42 @@ impl TfheClient {
         Ok((sums, worst))
     }
 
-    /// An encrypted image as bytes.
-    ///
-    /// # Panics
-    /// If the batch is not as [`Client::encrypt`] made it.
-    pub fn inputs_to_bytes(&self, inputs: &TfheBatch) -> Vec<u8> {
-        let values = &inputs.values;
-        let identity = self.secret.identity;
-        let mut writer = Writer::new(Kind::Inputs, &self.set, identity, 3 * values.len());
-        for value in values {
-            let TfheValue::Seeded { seed, body } = value else {
-                panic!("inputs are seeded");
-            };
-            writer.seed(*seed);
-            writer.words(&[*body]);
+    /// The values of the response to a request, which is one image.
+    fn only<'a>(&self, responses: &'a [TfheResponse]) -> Result<&'a [TfheValue], TfheError> {
+        let [response] = responses else {
+            let got = responses.len();
+            return Err(TfheError::Images { got });
+        };
+        if response.parameters != self.secret.parameters {
+            return Err(TfheError::OtherParameters);
         }
-        writer.end()
-    }
-
-    /// Reads encrypted results.
-    ///
-    /// # Errors
-    /// When they are cut, damaged, of other parameters or of another key.
-    pub fn outputs_from_bytes(&self, bytes: &[u8]) -> Result<TfheBatch, WireError> {
-        let size = long_dimension(&self.set) + 1;
-        let count = self.spec.results.ranges.len();
-        let mut reader = Reader::new(Kind::Outputs, bytes, &self.set, count * size)?;
-        if reader.identity() != self.secret.identity {
-            return Err(WireError::Identity(Kind::Outputs));
+        if response.identity != self.secret.identity {
+            return Err(TfheError::OtherKey);
         }
-        let values = repeat_n((), count).map(|()| TfheValue::Whole(reader.words(size)));
-        Ok(TfheBatch {
-            step: None,
-            values: values.collect(),
-        })
+        Ok(&response.values)
     }
 }
 
 impl Client for TfheClient {
     type Spec = TfheSpec;
     type Keys = TfheKeys;
-    type Batch = TfheBatch;
+    type Request = TfheRequest;
+    type Response = TfheResponse;
     type Error = TfheError;
 
     fn generate(spec: &TfheSpec) -> Result<(Self, TfheKeys), TfheError> {
-        let set = spec.set()?;
-        let secret = SecretKey::generate(&set);
-        let keys = TfheKeys::new(secret.server_key(&set), &set);
-        Ok((Self::new(spec, set, secret), keys))
+        let secret = TfheSecretKey::generate(&TfheParameters(spec.set()?));
+        let keys = secret.server_key();
+        Ok((Self::new(spec, secret), keys))
     }
 
-    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<TfheBatch, TfheError> {
+    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<TfheRequest, TfheError> {
         let got = images.len();
         if got != 1 {
             return Err(TfheError::Images { got });
         }
         let columns = self.spec.interface.columns(images)?;
+        let set = &self.secret.parameters.0;
         let delta = self.spec.delta;
         let mut seeder = DeterministicSeeder::<DefaultRandomGenerator>::new(new_seeder().seed());
         let pairs = columns.iter().zip(&self.spec.pixels);
@@ -170,7 +142,7 @@ impl Client for TfheClient {
             let seed = seeder.seed();
             let mut ciphertext = SeededLweCiphertext::new(
                 0,
-                LweSize(long_dimension(&self.set) + 1),
+                LweSize(long_dimension(set) + 1),
                 CompressionSeed::from(Seed(seed.0)),
                 CiphertextModulus::new_native(),
             );
@@ -178,36 +150,33 @@ impl Client for TfheClient {
                 &self.secret.long,
                 &mut ciphertext,
                 Plaintext(delta.wrapping_mul(level as u64)),
-                self.set.glwe_noise_distribution,
+                set.glwe_noise_distribution,
                 &mut seeder,
             );
-            TfheValue::Seeded {
+            SeededValue {
                 seed: seed.0,
                 body: ciphertext.into_scalar(),
             }
         });
-        Ok(TfheBatch {
-            step: Some(0),
-            values: values.collect(),
+        Ok(TfheRequest {
+            pixels: values.collect(),
+            parameters: self.secret.parameters,
+            identity: self.secret.identity,
         })
     }
 
-    fn decrypt(&self, results: &[TfheBatch], images: usize) -> Result<Vec<Vec<f64>>, TfheError> {
-        let (sums, _) = self.results(only(results))?;
+    fn decrypt(
+        &self,
+        responses: &[TfheResponse],
+        images: usize,
+    ) -> Result<Vec<Vec<f64>>, TfheError> {
+        let (sums, _) = self.results(self.only(responses)?)?;
         let sums: Vec<Vec<f64>> = sums.into_iter().map(|sum| vec![sum as f64]).collect();
         Ok(self.spec.interface.logits(&sums, images.min(1)))
     }
 
-    fn noise_bits_left(&self, results: &[TfheBatch]) -> Result<Option<f64>, TfheError> {
-        let (_, worst) = self.results(only(results))?;
+    fn noise_bits_left(&self, responses: &[TfheResponse]) -> Result<Option<f64>, TfheError> {
+        let (_, worst) = self.results(self.only(responses)?)?;
         Ok(Some(-worst.max(f64::MIN_POSITIVE).log2()))
-    }
-}
-
-/// The values of a request that is one batch.
-fn only(results: &[TfheBatch]) -> &[TfheValue] {
-    match results {
-        [batch] => &batch.values,
-        _ => &[],
     }
 }

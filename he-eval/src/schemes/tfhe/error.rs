@@ -3,9 +3,9 @@
 use std::{io, path::PathBuf};
 
 use cryptodl_fold::lookup::LookupError;
+use cryptodl_wire::WireError;
 use thiserror::Error;
 
-use super::wire::WireError;
 use crate::{interface::WrongImage, limits::LimitError};
 
 /// Why `tfhe` refused or failed.
@@ -40,7 +40,7 @@ pub enum TfheError {
     #[error(transparent)]
     Image(#[from] WrongImage),
     /// Several images at once, or none.
-    #[error("look-ups take images one by one, and there are {got}: encrypt each alone")]
+    #[error("look-ups take images one by one, and there are {got}: encrypt and decrypt each alone")]
     Images {
         /// How many there are.
         got: usize,
@@ -71,9 +71,24 @@ pub enum TfheError {
         /// Ciphertexts that came.
         got: usize,
     },
-    /// A server key of other parameters.
-    #[error(transparent)]
-    Keys(#[from] WireError),
+    /// Keys or ciphertexts of other parameters.
+    #[error(
+        "these keys or ciphertexts were made for other parameters than the network asks for: use those of its specification"
+    )]
+    OtherParameters,
+    /// Ciphertexts of another key.
+    #[error(
+        "this was encrypted under another client key: keys and ciphertexts must be of one client"
+    )]
+    OtherKey,
+    /// Two key files that do not belong together.
+    #[error(
+        "`{}` belongs to another client key: put the right one back, or take an empty folder for new keys", path.display()
+    )]
+    OtherClient {
+        /// The evaluation key.
+        path: PathBuf,
+    },
     /// One of two key files is not there.
     #[error(
         "`{}` is missing and the other key is there: put it back, or take an empty folder for new keys", path.display()

@@ -6,17 +6,15 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind},
     path::Path,
 };
 
-use tfhe::shortint::ClassicPBSParameters;
-use zeroize::Zeroizing;
+use cryptodl_wire::{Wire, WireError};
 
 use super::{
     error::TfheError,
-    keys::{SecretKey, SeededServerKey},
-    wire::{Kind, WireError},
+    keys::{TfheKeys, TfheParameters, TfheSecretKey},
 };
 
 const CLIENT: &str = "client.key";
@@ -26,13 +24,13 @@ const PARTIAL: &str = "partial";
 /// Whoever makes keys holds a lock on this file.
 const LOCK: &str = "lock";
 
-type Pair = (SecretKey, SeededServerKey);
+type Pair = (TfheSecretKey, TfheKeys);
 
 /// Reads both keys, or makes and keeps them if neither is there.
 ///
 /// # Errors
 /// When a file is missing beside the other, damaged, of other parameters or of another key.
-pub(super) fn open(folder: &Path, set: &ClassicPBSParameters) -> Result<Pair, TfheError> {
+pub(super) fn open(folder: &Path, set: &TfheParameters) -> Result<Pair, TfheError> {
     if let Some(pair) = read_both(&folder.join(CLIENT), &folder.join(SERVER), set)? {
         return Ok(pair);
     }
@@ -47,7 +45,7 @@ pub(super) fn open(folder: &Path, set: &ClassicPBSParameters) -> Result<Pair, Tf
 }
 
 /// With the lock: what another process made meanwhile, what one began, or new keys.
-fn make(folder: &Path, set: &ClassicPBSParameters) -> Result<Pair, TfheError> {
+fn make(folder: &Path, set: &TfheParameters) -> Result<Pair, TfheError> {
     let [client, server] = [CLIENT, SERVER].map(|name| folder.join(name));
     let [begun_client, begun_server] = [&client, &server].map(|path| path.with_extension(PARTIAL));
     if let Some(pair) = read_both(&client, &server, set)? {
@@ -70,10 +68,10 @@ fn make(folder: &Path, set: &ClassicPBSParameters) -> Result<Pair, TfheError> {
         }
         _ => {}
     }
-    let secret = SecretKey::generate(set);
-    let key = secret.server_key(set);
-    write(&begun_server, &key.to_bytes(set))?;
-    write(&begun_client, &Zeroizing::new(secret.to_bytes(set)))?;
+    let secret = TfheSecretKey::generate(set);
+    let key = secret.server_key();
+    write(&begun_server, &key)?;
+    write(&begun_client, &secret)?;
     fs::rename(&begun_server, &server).map_err(io(&server))?;
     fs::rename(&begun_client, &client).map_err(io(&client))?;
     Ok((secret, key))
@@ -96,17 +94,33 @@ fn finish(
 fn read_both(
     client: &Path,
     server: &Path,
-    set: &ClassicPBSParameters,
+    set: &TfheParameters,
 ) -> Result<Option<Pair>, TfheError> {
-    let (Some(secret), Some(key)) = (read(client)?, read(server)?) else {
+    let (Some(from_client), Some(from_server)) = (existing(client)?, existing(server)?) else {
         return Ok(None);
     };
-    let secret = SecretKey::from_bytes(&Zeroizing::new(secret), set).map_err(of(client))?;
-    let key = SeededServerKey::from_bytes(&key, set).map_err(of(server))?;
+    let secret: TfheSecretKey = read(&from_client, client, set)?;
+    let key: TfheKeys = read(&from_server, server, set)?;
     if key.identity != secret.identity {
-        return Err(of(server)(WireError::Identity(Kind::ServerKey)));
+        return Err(TfheError::OtherClient {
+            path: server.to_owned(),
+        });
     }
     Ok(Some((secret, key)))
+}
+
+/// The one value that a file holds.
+fn read<W: Wire>(file: &File, path: &Path, parameters: &W::Parameters) -> Result<W, TfheError> {
+    let length = file.metadata().map_err(io(path))?.len();
+    // not through a buffer: what it holds of a secret would stay in memory
+    let value = W::read_from(parameters, &mut &*file, length).map_err(of(path))?;
+    match length - value.size() {
+        0 => Ok(value),
+        bytes => Err(of(path)(WireError::Trailing {
+            kind: W::KIND,
+            bytes,
+        })),
+    }
 }
 
 fn of(path: &Path) -> impl Fn(WireError) -> TfheError + '_ {
@@ -123,16 +137,16 @@ fn io(path: &Path) -> impl Fn(io::Error) -> TfheError + '_ {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, TfheError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
+fn existing(path: &Path) -> Result<Option<File>, TfheError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io(path)(error)),
     }
 }
 
 /// Writes a new file that only the owner may read, from its first byte on, and waits until it is on disk.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), TfheError> {
+fn write(path: &Path, key: &impl Wire) -> Result<(), TfheError> {
     // what an earlier process left may be anybody's to read
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(path)(error)),
@@ -142,8 +156,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), TfheError> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(io(path))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let file = options.open(path).map_err(io(path))?;
+    let written = key.write_to(&mut &file).and_then(|()| file.sync_all());
     written.map_err(io(path))
 }
 
@@ -154,8 +168,8 @@ mod tests {
     use super::*;
     use crate::schemes::tfhe::parameters::{SETS, toy};
 
-    fn set() -> ClassicPBSParameters {
-        toy(SETS[0].set)
+    fn set() -> TfheParameters {
+        TfheParameters(toy(SETS[0].set))
     }
 
     fn identity(folder: &Path) -> u128 {

@@ -19,7 +19,7 @@ use cryptodl_network::Network;
 
 pub use error::IntegerError;
 pub use program::{IntegerProgram, IntegerSpec};
-pub use roles::{IntegerBatch, IntegerClient, IntegerKeys, IntegerServer};
+pub use roles::{IntegerBatch, IntegerCiphertexts, IntegerClient, IntegerKeys, IntegerServer};
 
 use super::{keys::key_bytes, parameters::LOG2_MODULUS};
 use crate::{
@@ -73,7 +73,8 @@ impl Scheme for TfheInteger {
     type Spec = IntegerSpec;
     type Program = IntegerProgram;
     type Keys = IntegerKeys;
-    type Batch = IntegerBatch;
+    type Request = IntegerCiphertexts;
+    type Response = IntegerCiphertexts;
     type Client = IntegerClient;
     type Server = IntegerServer;
 

@@ -1,9 +1,10 @@
-//! Secret and evaluation keys: made, kept in files, read back.
+//! Secret and evaluation keys.
 //!
 //! Both keys carry the same random *identity*, so that a server key of one client is not taken for
 //! another's. The server key is kept as TFHE-rs's seeded keys (about half the size) and expanded when
 //! it is read.
 
+use cryptodl_wire::Fingerprint;
 use tfhe::{
     core_crypto::{
         commons::math::random::{CompressionSeed, Seed},
@@ -25,19 +26,28 @@ use tfhe::{
 };
 use zeroize::Zeroize;
 
-use super::wire::{Kind, Reader, WireError, Writer, fingerprint};
+/// What keys and ciphertexts are made for: a parameter set of TFHE-rs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TfheParameters(pub(super) ClassicPBSParameters);
 
-/// What only the client may hold.
-pub(super) struct SecretKey {
-    /// Ties keys and ciphertexts together; not secret.
-    pub identity: u128,
-    /// The key inside a bootstrap.
-    short: LweSecretKeyOwned<u64>,
-    /// The key of every ciphertext outside.
-    pub long: LweSecretKeyOwned<u64>,
+impl cryptodl_wire::Parameters for TfheParameters {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(format!("{:?}", self.0).as_bytes())
+    }
 }
 
-impl Drop for SecretKey {
+/// What only the client may hold.
+pub struct TfheSecretKey {
+    pub(super) parameters: TfheParameters,
+    /// Ties keys and ciphertexts together; not secret.
+    pub(super) identity: u128,
+    /// The key inside a bootstrap.
+    pub(super) short: LweSecretKeyOwned<u64>,
+    /// The key of every ciphertext outside.
+    pub(super) long: LweSecretKeyOwned<u64>,
+}
+
+impl Drop for TfheSecretKey {
     fn drop(&mut self) {
         self.short.as_mut().zeroize();
         self.long.as_mut().zeroize();
@@ -45,33 +55,19 @@ impl Drop for SecretKey {
 }
 
 /// The evaluation key as it is sent and kept.
-pub(super) struct SeededServerKey {
-    pub identity: u128,
-    /// Of the masks of the two keys.
-    seeds: [u128; 2],
-    bootstrap: SeededLweBootstrapKeyOwned<u64>,
-    switch: SeededLweKeyswitchKeyOwned<u64>,
-}
-
-/// The evaluation key, as it is sent.
 pub struct TfheKeys {
-    pub(super) key: SeededServerKey,
-    /// Of its parameters.
-    pub(super) fingerprint: u64,
+    pub(super) parameters: TfheParameters,
+    pub(super) identity: u128,
+    /// Of the masks of the two keys.
+    pub(super) seeds: [u128; 2],
+    pub(super) bootstrap: SeededLweBootstrapKeyOwned<u64>,
+    pub(super) switch: SeededLweKeyswitchKeyOwned<u64>,
 }
 
-impl TfheKeys {
-    pub(super) fn new(key: SeededServerKey, set: &ClassicPBSParameters) -> Self {
-        Self {
-            key,
-            fingerprint: fingerprint(set),
-        }
-    }
-}
-
-impl SecretKey {
+impl TfheSecretKey {
     /// A new secret, from the operating system's or the processor's randomness.
-    pub fn generate(set: &ClassicPBSParameters) -> Self {
+    pub(super) fn generate(parameters: &TfheParameters) -> Self {
+        let set = &parameters.0;
         let mut seeder = new_seeder();
         let mut generator = SecretRandomGenerator::<DefaultRandomGenerator>::new(seeder.seed());
         let short =
@@ -82,6 +78,7 @@ impl SecretKey {
             &mut generator,
         );
         Self {
+            parameters: *parameters,
             identity: seeder.seed().0,
             short,
             long: long.into_lwe_secret_key(),
@@ -89,7 +86,8 @@ impl SecretKey {
     }
 
     /// The evaluation key of this secret.
-    pub fn server_key(&self, set: &ClassicPBSParameters) -> SeededServerKey {
+    pub(super) fn server_key(&self) -> TfheKeys {
+        let set = &self.parameters.0;
         let mut seeder = new_seeder();
         let glwe =
             GlweSecretKeyOwned::from_container(self.long.as_ref().to_vec(), set.polynomial_size);
@@ -129,42 +127,19 @@ impl SecretKey {
             set.lwe_noise_distribution,
             seeder.as_mut(),
         );
-        SeededServerKey {
+        TfheKeys {
+            parameters: self.parameters,
             identity: self.identity,
             seeds,
             bootstrap,
             switch,
         }
     }
-
-    /// The bytes of a key file.
-    pub fn to_bytes(&self, set: &ClassicPBSParameters) -> Vec<u8> {
-        let words = self.short.as_ref().len() + self.long.as_ref().len();
-        let mut writer = Writer::new(Kind::ClientKey, set, self.identity, words);
-        writer.words(self.short.as_ref());
-        writer.words(self.long.as_ref());
-        writer.end()
-    }
-
-    /// Reads a key file.
-    pub fn from_bytes(bytes: &[u8], set: &ClassicPBSParameters) -> Result<Self, WireError> {
-        let (short, long) = (set.lwe_dimension.0, long_dimension(set));
-        let mut reader = Reader::new(Kind::ClientKey, bytes, set, short + long)?;
-        let (short, long) = (reader.words(short), reader.words(long));
-        if short.iter().chain(&long).any(|&bit| bit > 1) {
-            return Err(WireError::Damaged(Kind::ClientKey));
-        }
-        Ok(Self {
-            identity: reader.identity(),
-            short: LweSecretKeyOwned::from_container(short),
-            long: LweSecretKeyOwned::from_container(long),
-        })
-    }
 }
 
-impl SeededServerKey {
+impl TfheKeys {
     /// The key as the bootstraps use it.
-    pub fn expand(self) -> StandardAtomicPatternServerKey {
+    pub(super) fn expand(self) -> StandardAtomicPatternServerKey {
         let standard = self.bootstrap.par_decompress_into_lwe_bootstrap_key();
         let mut bsk = FourierLweBootstrapKey::new(
             standard.input_lwe_dimension(),
@@ -185,47 +160,6 @@ impl SeededServerKey {
             PBSOrder::KeyswitchBootstrap,
         )
     }
-
-    /// The bytes of a key file.
-    pub fn to_bytes(&self, set: &ClassicPBSParameters) -> Vec<u8> {
-        let bootstrap = self.bootstrap.as_view().into_container();
-        let switch = self.switch.as_ref();
-        let words = 4 + bootstrap.len() + switch.len();
-        let mut writer = Writer::new(Kind::ServerKey, set, self.identity, words);
-        self.seeds.iter().for_each(|&seed| writer.seed(seed));
-        writer.words(bootstrap);
-        writer.words(switch);
-        writer.end()
-    }
-
-    /// Reads a key file.
-    pub fn from_bytes(bytes: &[u8], set: &ClassicPBSParameters) -> Result<Self, WireError> {
-        let (bootstrap, switch) = seeded_words(set);
-        let mut reader = Reader::new(Kind::ServerKey, bytes, set, 4 + bootstrap + switch)?;
-        let seeds = [reader.seed(), reader.seed()];
-        let [first, second] = seeds.map(|seed| CompressionSeed::from(Seed(seed)));
-        Ok(Self {
-            identity: reader.identity(),
-            seeds,
-            bootstrap: SeededLweBootstrapKey::from_container(
-                reader.words(bootstrap),
-                set.glwe_dimension.to_glwe_size(),
-                set.polynomial_size,
-                set.pbs_base_log,
-                set.pbs_level,
-                first,
-                CiphertextModulus::new_native(),
-            ),
-            switch: SeededLweKeyswitchKey::from_container(
-                reader.words(switch),
-                set.ks_base_log,
-                set.ks_level,
-                set.lwe_dimension.to_lwe_size(),
-                second,
-                CiphertextModulus::new_native(),
-            ),
-        })
-    }
 }
 
 /// LWE dimension of the ciphertexts outside a bootstrap.
@@ -234,7 +168,7 @@ pub(super) fn long_dimension(set: &ClassicPBSParameters) -> usize {
 }
 
 /// Words of the seeded bootstrapping and key-switching keys.
-fn seeded_words(set: &ClassicPBSParameters) -> (usize, usize) {
+pub(super) fn seeded_words(set: &ClassicPBSParameters) -> (usize, usize) {
     let long = long_dimension(set);
     let rows = (set.glwe_dimension.0 + 1) * set.polynomial_size.0;
     (
@@ -251,8 +185,8 @@ pub(super) fn key_bytes(set: &ClassicPBSParameters) -> usize {
     fourier * 16 + switch * 8
 }
 
-/// The key file's size.
+/// Bytes of the seeded key.
 pub(super) fn file_bytes(set: &ClassicPBSParameters) -> usize {
     let (bootstrap, switch) = seeded_words(set);
-    8 * (4 + bootstrap + switch)
+    8 * (bootstrap + switch)
 }

@@ -37,14 +37,13 @@ mod split;
 mod turns;
 mod wire;
 
-pub use batch::{TfheBatch, TfheValue};
+pub use batch::{TfheBatch, TfheRequest, TfheResponse, TfheValue};
 pub use client::TfheClient;
 pub use error::TfheError;
-pub use keys::TfheKeys;
+pub use keys::{TfheKeys, TfheParameters, TfheSecretKey};
 pub use program::TfheProgram;
 pub use server::TfheServer;
 pub use spec::{Encoding, TfheSpec};
-pub use wire::{Kind, WireError};
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -58,12 +57,9 @@ use crate::{
     options::Options,
     plan::{Cost, EncryptionPlan, Quality},
     reference::Reference,
-    scheme::{Client, Compiled, Refusal, Scheme, Source, Twin},
+    scheme::{Client, Compiled, Portable, Refusal, Scheme, Source, Twin},
 };
 use parameters::{Choice, Demand, LOG2_MODULUS, bootstraps};
-
-/// Bytes of an encrypted pixel as sent: a seed and a body.
-const SEEDED_BYTES: usize = 24;
 
 /// The scheme.
 pub struct Tfhe;
@@ -92,7 +88,8 @@ impl Scheme for Tfhe {
     type Spec = TfheSpec;
     type Program = TfheProgram;
     type Keys = TfheKeys;
-    type Batch = TfheBatch;
+    type Request = TfheRequest;
+    type Response = TfheResponse;
     type Client = TfheClient;
     type Server = TfheServer;
 
@@ -120,7 +117,8 @@ impl Scheme for Tfhe {
         let graph = lookup::tables(source.artifact)?;
         let choice = Choice::new(&graph, options.toy)?;
         let interface = Interface::new(source.artifact, &graph);
-        let (program, spec) = TfheProgram::new(&graph, choice, interface.clone(), options.toy);
+        let (program, spec) =
+            TfheProgram::new(graph.clone(), choice, interface.clone(), options.toy);
         let memory_bytes = cost::memory(&program);
         limits::check_memory(memory_bytes)?;
         let cost = cost(&graph, &program, options.toy, memory_bytes);
@@ -137,9 +135,20 @@ impl Scheme for Tfhe {
         let Some(folder) = &options.keys else {
             return TfheClient::generate(spec);
         };
-        let set = spec.set()?;
-        let (secret, key) = folder::open(folder, &set)?;
-        Ok((TfheClient::new(spec, set, secret), TfheKeys::new(key, &set)))
+        let (secret, keys) = folder::open(folder, &TfheParameters(spec.set()?))?;
+        Ok((TfheClient::new(spec, secret), keys))
+    }
+}
+
+impl Portable for Tfhe {
+    type Parameters = TfheParameters;
+
+    fn parameters(spec: &TfheSpec) -> Result<TfheParameters, TfheError> {
+        Ok(TfheParameters(spec.set()?))
+    }
+
+    fn parameters_of(program: &TfheProgram) -> &TfheParameters {
+        &program.parameters
     }
 }
 
@@ -175,7 +184,7 @@ fn cost(graph: &Graph<i64>, program: &TfheProgram, toy: bool, memory_bytes: usiz
             noise_bits_left: -(4.0 * choice.output_deviation).log2(),
         },
         key_bytes: keys::key_bytes(set),
-        ciphertext_bytes: graph.inputs() * SEEDED_BYTES,
+        ciphertext_bytes: graph.inputs() * wire::SEEDED_BYTES,
         memory_bytes,
         seconds: cost::predict(graph, program),
     };

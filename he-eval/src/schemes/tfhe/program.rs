@@ -15,7 +15,7 @@ use cryptodl_fold::{
 };
 
 use super::{
-    keys::long_dimension,
+    keys::{TfheParameters, long_dimension},
     noise::entry,
     parameters::Choice,
     spec::{Encoding, TfheSpec},
@@ -26,6 +26,11 @@ use crate::interface::Interface;
 
 /// What the server runs: linear layers of whole-number weights, and tables.
 pub struct TfheProgram {
+    /// What was compiled, from which everything else follows.
+    pub(super) graph: Graph<i64>,
+    pub(super) interface: Interface,
+    pub(super) toy: bool,
+    pub(super) parameters: TfheParameters,
     pub(super) choice: Choice,
     /// Numbers of an image.
     pub(super) inputs: usize,
@@ -63,7 +68,7 @@ pub(super) struct Encoded {
 impl TfheProgram {
     /// Encodes a graph of [`cryptodl_fold::lookup::tables`], the last layer in parts, and says what the client must know.
     pub(super) fn new(
-        graph: &Graph<i64>,
+        graph: Graph<i64>,
         choice: Choice,
         interface: Interface,
         toy: bool,
@@ -85,7 +90,7 @@ impl TfheProgram {
         }
         let (levels, of) = TfheSpec::levels(pixels);
         let spec = TfheSpec {
-            interface,
+            interface: interface.clone(),
             parameter_set: choice.name.into(),
             toy,
             levels,
@@ -101,8 +106,12 @@ impl TfheProgram {
         };
         let program = Self {
             inputs: graph.inputs(),
+            parameters: TfheParameters(choice.set),
+            interface,
+            toy,
             choice,
             layers,
+            graph,
         };
         (program, spec)
     }

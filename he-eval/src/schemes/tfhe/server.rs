@@ -15,13 +15,13 @@ use tfhe::{
 };
 
 use super::{
-    batch::{TfheBatch, TfheValue},
+    batch::{TfheBatch, TfheRequest, TfheResponse, TfheValue},
     error::TfheError,
     keys::TfheKeys,
     program::{Encoded, Layer, TfheProgram},
-    wire::{Kind, Reader, WireError, Writer, fingerprint},
 };
 use crate::{
+    interface::WrongImage,
     scheme::Server,
     work::{Observe, Work},
 };
@@ -42,17 +42,15 @@ impl TfheServer {
     /// # Errors
     /// When the batch is past the last layer.
     pub fn sums(&self, batch: &TfheBatch) -> Result<Vec<TfheValue>, TfheError> {
-        let index = batch.step.unwrap_or(self.program.layers.len());
+        let index = batch.step;
         let layer = self.program.layers.get(index);
         let layer = layer.ok_or(TfheError::Batch { index })?;
-        Ok(self.add_up(layer, batch.values.clone()))
+        Ok(self.add_up(layer, &batch.values))
     }
 
     /// The weighted sums of a linear layer, shifted into place.
-    fn add_up(&self, layer: &Layer, inputs: Vec<TfheValue>) -> Vec<TfheValue> {
+    fn add_up(&self, layer: &Layer, inputs: &[TfheValue]) -> Vec<TfheValue> {
         let dimension = self.program.dimension();
-        let inputs = inputs.into_par_iter().map(|value| value.whole(dimension));
-        let inputs: Vec<Vec<u64>> = inputs.collect();
         let rows = layer.linear.rows();
         let sums = rows.par_iter().zip(&layer.encoding.shifts);
         let sums = sums.map(|((weights, tile), shift)| {
@@ -63,7 +61,7 @@ impl TfheServer {
                 }
             }
             sum[dimension] = sum[dimension].wrapping_add(*shift);
-            TfheValue::Whole(sum)
+            sum
         });
         sums.collect()
     }
@@ -72,48 +70,9 @@ impl TfheServer {
     fn look_up(&self, sum: TfheValue, table: &Encoded) -> TfheValue {
         let dimension = self.program.dimension();
         let set = &self.program.choice.set;
-        let words = sum.whole(dimension);
-        let mut words = bootstrap(&self.key, words, &table.polynomial, set);
+        let mut words = bootstrap(&self.key, sum, &table.polynomial, set);
         words[dimension] = words[dimension].wrapping_add(table.after);
-        TfheValue::Whole(words)
-    }
-
-    /// Encrypted results as bytes.
-    ///
-    /// # Panics
-    /// If a value is no result of this server.
-    pub fn outputs_to_bytes(&self, outputs: &TfheBatch) -> Vec<u8> {
-        let values = &outputs.values;
-        let words = values.len() * (self.program.dimension() + 1);
-        let set = &self.program.choice.set;
-        let mut writer = Writer::new(Kind::Outputs, set, self.identity, words);
-        for value in values {
-            let TfheValue::Whole(words) = value else {
-                panic!("results are whole ciphertexts");
-            };
-            writer.words(words);
-        }
-        writer.end()
-    }
-
-    /// Reads an encrypted image.
-    ///
-    /// # Errors
-    /// When it is cut, damaged, of other parameters or of another key.
-    pub fn inputs_from_bytes(&self, bytes: &[u8]) -> Result<TfheBatch, WireError> {
-        let count = self.program.inputs;
-        let mut reader = Reader::new(Kind::Inputs, bytes, &self.program.choice.set, 3 * count)?;
-        if reader.identity() != self.identity {
-            return Err(WireError::Identity(Kind::Inputs));
-        }
-        let value = |_| TfheValue::Seeded {
-            seed: reader.seed(),
-            body: reader.words(1)[0],
-        };
-        Ok(TfheBatch {
-            step: Some(0),
-            values: (0..count).map(value).collect(),
-        })
+        words
     }
 }
 
@@ -146,18 +105,38 @@ pub(super) fn add_product(sum: &mut [u64], w: u64, x: &[u64]) {
 impl Server for TfheServer {
     type Program = TfheProgram;
     type Keys = TfheKeys;
+    type Request = TfheRequest;
+    type Response = TfheResponse;
     type Batch = TfheBatch;
     type Error = TfheError;
 
     fn new(program: Arc<TfheProgram>, keys: TfheKeys) -> Result<Self, TfheError> {
-        let set = &program.choice.set;
-        if keys.fingerprint != fingerprint(set) {
-            return Err(WireError::Parameters(Kind::ServerKey).into());
+        if keys.parameters != program.parameters {
+            return Err(TfheError::OtherParameters);
         }
         Ok(Self {
-            identity: keys.key.identity,
-            key: keys.key.expand(),
+            identity: keys.identity,
+            key: keys.expand(),
             program,
+        })
+    }
+
+    fn begin(&self, request: TfheRequest) -> Result<TfheBatch, TfheError> {
+        if request.parameters != self.program.parameters {
+            return Err(TfheError::OtherParameters);
+        }
+        if request.identity != self.identity {
+            return Err(TfheError::OtherKey);
+        }
+        let (expected, got) = (self.program.inputs, request.pixels.len());
+        if expected != got {
+            return Err(WrongImage { expected, got }.into());
+        }
+        let set = &self.program.choice.set;
+        let pixels = request.pixels.into_par_iter();
+        Ok(TfheBatch {
+            step: 0,
+            values: pixels.map(|pixel| pixel.expand(set)).collect(),
         })
     }
 
@@ -177,12 +156,12 @@ impl Server for TfheServer {
             0 => self.program.inputs,
             _ => self.program.layers[index - 1].linear.outputs(),
         };
-        if batch.step != Some(index) || batch.values.len() != inputs {
+        if batch.step != index || batch.values.len() != inputs {
             return Err(TfheError::Batch { index });
         }
-        batch.step = Some(index + 1);
+        batch.step = index + 1;
         let start = Instant::now();
-        let sums = self.add_up(layer, std::mem::take(&mut batch.values));
+        let sums = self.add_up(layer, &std::mem::take(&mut batch.values));
         observe(Work {
             node: &layer.name,
             kind: "linear",
@@ -214,5 +193,17 @@ impl Server for TfheServer {
             });
         }
         Ok(())
+    }
+
+    fn finish(&self, batch: TfheBatch) -> Result<TfheResponse, TfheError> {
+        let index = batch.step;
+        if index != self.steps() {
+            return Err(TfheError::Batch { index });
+        }
+        Ok(TfheResponse {
+            parameters: self.program.parameters,
+            identity: self.identity,
+            values: batch.values,
+        })
     }
 }

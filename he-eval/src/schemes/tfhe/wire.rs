@@ -1,174 +1,266 @@
-//! Keys and ciphertexts as bytes.
+//! Specs, programs, keys and ciphertexts on their way, in the format of [`cryptodl_wire`].
 //!
-//! A fixed header (magic, version, what it is, fingerprint of the parameters, identity of the key, how
-//! many words follow) and then 64-bit words, little endian. Every word is a valid number of the torus,
-//! and the only length is compared with the one that the parameters ask for before anything is
-//! allocated: hostile bytes decrypt to nonsense, and that is all they can do.
+//! Payloads of keys and ciphertexts begin with the identity of the client's key; then come seeds and 64-bit words. Every
+//! word is a valid number of the torus: hostile ones decrypt to nonsense, and that is all they can do.
 
-use tfhe::shortint::ClassicPBSParameters;
-use thiserror::Error;
+use std::io;
 
-/// First bytes of everything.
-const MAGIC: &[u8; 8] = b"cryptodl";
-/// Of this layout.
-const VERSION: u32 = 1;
-/// Bytes before the words.
-const HEADER: usize = 8 + 4 + 4 + 8 + 16 + 8;
+use cryptodl_fold::{Graph, lookup};
+use cryptodl_wire::{Document, Json, Kind, Reader, Wire, WireError, Writer, binary_size};
+use tfhe::core_crypto::{
+    commons::math::random::{CompressionSeed, Seed},
+    prelude::{CiphertextModulus, LweSecretKeyOwned, SeededLweBootstrapKey, SeededLweKeyswitchKey},
+};
+use zeroize::Zeroizing;
 
-/// What bytes hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The secret key.
-    ClientKey = 1,
-    /// The evaluation key.
-    ServerKey = 2,
-    /// Encrypted pixels, seeded.
-    Inputs = 3,
-    /// Encrypted results.
-    Outputs = 4,
+use super::{
+    batch::{SeededValue, TfheRequest, TfheResponse},
+    keys::{TfheKeys, TfheParameters, TfheSecretKey, long_dimension, seeded_words},
+    parameters::Choice,
+    program::TfheProgram,
+    spec::TfheSpec,
+};
+use crate::interface::Interface;
+
+/// Bytes of an identity, or of a seed.
+const SEED: u64 = 16;
+/// Bytes of a number of values.
+const COUNT: u64 = 4;
+/// Bytes of a word.
+const WORD: u64 = 8;
+
+/// Bytes of an encrypted pixel as sent.
+pub(super) const SEEDED_BYTES: usize = (SEED + WORD) as usize;
+
+fn write_seed(to: &mut Writer<'_>, seed: u128) -> io::Result<()> {
+    to.bytes(&seed.to_le_bytes())
 }
 
-impl std::fmt::Display for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::ClientKey => "client key",
-            Self::ServerKey => "server key",
-            Self::Inputs => "encrypted image",
-            Self::Outputs => "encrypted result",
+fn read_seed(from: &mut Reader<'_>) -> Result<u128, WireError> {
+    Ok(u128::from_le_bytes(from.array()?))
+}
+
+fn read_words(from: &mut Reader<'_>, count: usize) -> Result<Vec<u64>, WireError> {
+    let mut words = vec![0; count];
+    from.words(&mut words)?;
+    Ok(words)
+}
+
+impl Document for TfheSpec {
+    const KIND: Kind = Kind {
+        tag: *b"t-sp",
+        name: "a spec of scheme `tfhe`",
+    };
+}
+
+impl Wire for TfheProgram {
+    const KIND: Kind = Kind {
+        tag: *b"t-pr",
+        name: "a program of scheme `tfhe`",
+    };
+    const WORD_BYTES: u8 = 0;
+    type Parameters = ();
+
+    fn parameters(&self) -> &() {
+        &()
+    }
+
+    fn payload_size(&self) -> u64 {
+        binary_size(&(self.toy, Json(&self.interface), &self.graph))
+    }
+
+    fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        to.binary(&(self.toy, Json(&self.interface), &self.graph))
+    }
+
+    fn read_payload((): &(), from: &mut Reader<'_>) -> Result<Self, WireError> {
+        let (toy, Json(interface), graph): (bool, Json<Interface>, Graph<i64>) = from.binary()?;
+        lookup::check(&graph).map_err(|e| from.malformed(e.to_string()))?;
+        let choice = Choice::new(&graph, toy).map_err(|e| from.malformed(e.to_string()))?;
+        Ok(Self::new(graph, choice, interface, toy).0)
+    }
+}
+
+impl Wire for TfheSecretKey {
+    const KIND: Kind = Kind {
+        tag: *b"t-sk",
+        name: "a secret key",
+    };
+    const WORD_BYTES: u8 = 8;
+    type Parameters = TfheParameters;
+
+    fn parameters(&self) -> &TfheParameters {
+        &self.parameters
+    }
+
+    fn payload_size(&self) -> u64 {
+        SEED + WORD * (self.short.as_ref().len() + self.long.as_ref().len()) as u64
+    }
+
+    fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        write_seed(to, self.identity)?;
+        to.words(self.short.as_ref())?;
+        to.words(self.long.as_ref())
+    }
+
+    fn read_payload(parameters: &TfheParameters, from: &mut Reader<'_>) -> Result<Self, WireError> {
+        let set = &parameters.0;
+        let (short, long) = (set.lwe_dimension.0, long_dimension(set));
+        from.expect(SEED + WORD * (short + long) as u64)?;
+        let identity = read_seed(from)?;
+        let mut bits = |count| read_words(from, count).map(Zeroizing::new);
+        let (short, long) = (bits(short)?, bits(long)?);
+        if short.iter().chain(long.iter()).any(|&bit| bit > 1) {
+            return Err(from.malformed("a bit of it is neither 0 nor 1"));
+        }
+        Ok(Self {
+            parameters: *parameters,
+            identity,
+            short: LweSecretKeyOwned::from_container(short.to_vec()),
+            long: LweSecretKeyOwned::from_container(long.to_vec()),
         })
     }
 }
 
-/// Why bytes were not read.
-#[derive(Clone, Debug, Error, PartialEq)]
-pub enum WireError {
-    /// Something else, or another layout.
-    #[error("this is no {0} of this program: its first bytes differ")]
-    Foreign(Kind),
-    /// A later layout.
-    #[error("this {kind} has layout {version}, and this program reads {VERSION}: make it again")]
-    Version {
-        /// What was expected.
-        kind: Kind,
-        /// The layout found.
-        version: u32,
-    },
-    /// Other parameters.
-    #[error(
-        "this {0} belongs to other parameters than the network asks for: use another folder of keys"
-    )]
-    Parameters(Kind),
-    /// Too short or too long.
-    #[error("this {kind} has {got} bytes where there should be {expected}: it was cut or damaged")]
-    Length {
-        /// What was expected.
-        kind: Kind,
-        /// Bytes there should be.
-        expected: usize,
-        /// Bytes there are.
-        got: usize,
-    },
-    /// Of another key.
-    #[error("this {0} belongs to another client key: keys and ciphertexts must be of one kind")]
-    Identity(Kind),
-    /// Values that cannot be.
-    #[error("this {0} is damaged: a value in it is impossible")]
-    Damaged(Kind),
-}
+impl Wire for TfheKeys {
+    const KIND: Kind = Kind {
+        tag: *b"t-ek",
+        name: "an evaluation key",
+    };
+    const WORD_BYTES: u8 = 8;
+    type Parameters = TfheParameters;
 
-/// A number that changes with every parameter (FNV-1a over their text).
-pub(super) fn fingerprint(set: &ClassicPBSParameters) -> u64 {
-    let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("{set:?}").bytes().fold(0xcbf2_9ce4_8422_2325, hash)
-}
-
-/// Writes header and words.
-pub(super) struct Writer(Vec<u8>);
-
-impl Writer {
-    pub fn new(kind: Kind, set: &ClassicPBSParameters, identity: u128, words: usize) -> Self {
-        let mut bytes = Vec::with_capacity(HEADER + 8 * words);
-        bytes.extend(MAGIC);
-        bytes.extend(VERSION.to_le_bytes());
-        bytes.extend((kind as u32).to_le_bytes());
-        bytes.extend(fingerprint(set).to_le_bytes());
-        bytes.extend(identity.to_le_bytes());
-        bytes.extend((words as u64).to_le_bytes());
-        Self(bytes)
+    fn parameters(&self) -> &TfheParameters {
+        &self.parameters
     }
 
-    pub fn words(&mut self, words: &[u64]) {
-        self.0
-            .extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    fn payload_size(&self) -> u64 {
+        keys_size(&self.parameters)
     }
 
-    /// Two words.
-    pub fn seed(&mut self, seed: u128) {
-        self.0.extend(seed.to_le_bytes());
+    /// The halves that are not random, and the seeds of the others.
+    fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        write_seed(to, self.identity)?;
+        self.seeds
+            .iter()
+            .try_for_each(|seed| write_seed(to, *seed))?;
+        to.words(self.bootstrap.as_view().into_container())?;
+        to.words(self.switch.as_ref())
     }
 
-    pub fn end(self) -> Vec<u8> {
-        self.0
+    fn read_payload(parameters: &TfheParameters, from: &mut Reader<'_>) -> Result<Self, WireError> {
+        let set = &parameters.0;
+        from.expect(keys_size(parameters))?;
+        let (bootstrap, switch) = seeded_words(set);
+        let identity = read_seed(from)?;
+        let seeds = [read_seed(from)?, read_seed(from)?];
+        let [first, second] = seeds.map(|seed| CompressionSeed::from(Seed(seed)));
+        Ok(Self {
+            parameters: *parameters,
+            identity,
+            seeds,
+            bootstrap: SeededLweBootstrapKey::from_container(
+                read_words(from, bootstrap)?,
+                set.glwe_dimension.to_glwe_size(),
+                set.polynomial_size,
+                set.pbs_base_log,
+                set.pbs_level,
+                first,
+                CiphertextModulus::new_native(),
+            ),
+            switch: SeededLweKeyswitchKey::from_container(
+                read_words(from, switch)?,
+                set.ks_base_log,
+                set.ks_level,
+                set.lwe_dimension.to_lwe_size(),
+                second,
+                CiphertextModulus::new_native(),
+            ),
+        })
     }
 }
 
-/// Reads what [`Writer`] wrote.
-pub(super) struct Reader<'a> {
-    identity: u128,
-    rest: &'a [u8],
+fn keys_size(parameters: &TfheParameters) -> u64 {
+    let (bootstrap, switch) = seeded_words(&parameters.0);
+    3 * SEED + WORD * (bootstrap + switch) as u64
 }
 
-impl<'a> Reader<'a> {
-    /// Checks everything but the words, of which there must be so many.
-    pub fn new(
-        kind: Kind,
-        bytes: &'a [u8],
-        set: &ClassicPBSParameters,
-        words: usize,
-    ) -> Result<Self, WireError> {
-        let length = || WireError::Length {
-            kind,
-            expected: HEADER + 8 * words,
-            got: bytes.len(),
-        };
-        if bytes.len() < 16 || &bytes[..8] != MAGIC {
-            return Err(WireError::Foreign(kind));
-        }
-        let version = u32::from_le_bytes(bytes[8..12].try_into().expect("four bytes"));
-        if version != VERSION {
-            return Err(WireError::Version { kind, version });
-        }
-        if bytes[12..16] != (kind as u32).to_le_bytes() {
-            return Err(WireError::Foreign(kind));
-        }
-        let Some((header, rest)) = bytes.split_at_checked(HEADER) else {
-            return Err(length());
-        };
-        if header[16..24] != fingerprint(set).to_le_bytes() {
-            return Err(WireError::Parameters(kind));
-        }
-        if header[40..48] != (words as u64).to_le_bytes() || rest.len() != 8 * words {
-            return Err(length());
-        }
-        let identity = u128::from_le_bytes(header[24..40].try_into().expect("sixteen bytes"));
-        Ok(Self { identity, rest })
+impl Wire for TfheRequest {
+    const KIND: Kind = Kind {
+        tag: *b"t-rq",
+        name: "an encrypted image",
+    };
+    const WORD_BYTES: u8 = 8;
+    type Parameters = TfheParameters;
+
+    fn parameters(&self) -> &TfheParameters {
+        &self.parameters
     }
 
-    pub fn identity(&self) -> u128 {
-        self.identity
+    fn payload_size(&self) -> u64 {
+        SEED + COUNT + (SEED + WORD) * self.pixels.len() as u64
     }
 
-    pub fn words(&mut self, count: usize) -> Vec<u64> {
-        let (words, rest) = self.rest.split_at(8 * count);
-        self.rest = rest;
-        let words = words.chunks_exact(8);
-        words
-            .map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")))
-            .collect()
+    fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        write_seed(to, self.identity)?;
+        to.u32(u32::try_from(self.pixels.len()).expect("pixels are far below 2^32"))?;
+        self.pixels.iter().try_for_each(|pixel| {
+            write_seed(to, pixel.seed)?;
+            to.u64(pixel.body)
+        })
     }
 
-    pub fn seed(&mut self) -> u128 {
-        let words = self.words(2);
-        u128::from(words[0]) | u128::from(words[1]) << 64
+    fn read_payload(parameters: &TfheParameters, from: &mut Reader<'_>) -> Result<Self, WireError> {
+        let identity = read_seed(from)?;
+        let count = from.u32()?;
+        from.expect((SEED + WORD) * u64::from(count))?;
+        let pixels = (0..count).map(|_| {
+            Ok(SeededValue {
+                seed: read_seed(from)?,
+                body: from.u64()?,
+            })
+        });
+        Ok(Self {
+            pixels: pixels.collect::<Result<_, WireError>>()?,
+            parameters: *parameters,
+            identity,
+        })
+    }
+}
+
+impl Wire for TfheResponse {
+    const KIND: Kind = Kind {
+        tag: *b"t-rs",
+        name: "an encrypted result",
+    };
+    const WORD_BYTES: u8 = 8;
+    type Parameters = TfheParameters;
+
+    fn parameters(&self) -> &TfheParameters {
+        &self.parameters
+    }
+
+    fn payload_size(&self) -> u64 {
+        let words = long_dimension(&self.parameters.0) + 1;
+        SEED + COUNT + WORD * (self.values.len() * words) as u64
+    }
+
+    fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        write_seed(to, self.identity)?;
+        to.u32(u32::try_from(self.values.len()).expect("results are far below 2^32"))?;
+        self.values.iter().try_for_each(|value| to.words(value))
+    }
+
+    fn read_payload(parameters: &TfheParameters, from: &mut Reader<'_>) -> Result<Self, WireError> {
+        let identity = read_seed(from)?;
+        let count = from.u32()?;
+        let words = long_dimension(&parameters.0) + 1;
+        from.expect(WORD * words as u64 * u64::from(count))?;
+        let values = (0..count).map(|_| read_words(from, words));
+        Ok(Self {
+            values: values.collect::<Result<_, _>>()?,
+            parameters: *parameters,
+            identity,
+        })
     }
 }

@@ -43,12 +43,8 @@ pub struct IntegerServer {
 /// The values of an image, by their numbers; those that are read no more are gone.
 pub struct IntegerBatch(Vec<Option<Value>>);
 
-impl IntegerBatch {
-    /// What was made last: the result, after all steps.
-    fn latest(&self) -> &[SignedRadixCiphertext] {
-        self.0.last().and_then(Option::as_deref).unwrap_or(&[])
-    }
-}
+/// Encrypted pixels, or encrypted results.
+pub struct IntegerCiphertexts(Value);
 
 impl IntegerClient {
     /// An encrypted integer of so many blocks.
@@ -61,7 +57,8 @@ impl IntegerClient {
 impl Client for IntegerClient {
     type Spec = IntegerSpec;
     type Keys = IntegerKeys;
-    type Batch = IntegerBatch;
+    type Request = IntegerCiphertexts;
+    type Response = IntegerCiphertexts;
     type Error = IntegerError;
 
     fn generate(spec: &IntegerSpec) -> Result<(Self, IntegerKeys), IntegerError> {
@@ -75,7 +72,11 @@ impl Client for IntegerClient {
         Ok((client, IntegerKeys(key)))
     }
 
-    fn encrypt(&self, images: &[&[u8]], _component: usize) -> Result<IntegerBatch, IntegerError> {
+    fn encrypt(
+        &self,
+        images: &[&[u8]],
+        _component: usize,
+    ) -> Result<IntegerCiphertexts, IntegerError> {
         let got = images.len();
         if got != 1 {
             return Err(IntegerError::Images { got });
@@ -84,16 +85,16 @@ impl Client for IntegerClient {
         let pixels = columns
             .iter()
             .map(|pixel| self.integer(pixel[0].into(), self.blocks));
-        Ok(IntegerBatch(vec![Some(pixels.collect())]))
+        Ok(IntegerCiphertexts(pixels.collect()))
     }
 
     fn decrypt(
         &self,
-        results: &[IntegerBatch],
+        responses: &[IntegerCiphertexts],
         images: usize,
     ) -> Result<Vec<Vec<f64>>, IntegerError> {
         let key: &ClientKey = self.key.as_ref();
-        let values = results.iter().flat_map(IntegerBatch::latest);
+        let values = responses.iter().flat_map(|response| &response.0);
         let values = values.map(|value| vec![key.decrypt_signed_radix::<i128>(value) as f64]);
         let values: Vec<Vec<f64>> = values.collect();
         Ok(self.interface.logits(&values, images.min(1)))
@@ -250,6 +251,8 @@ impl IntegerServer {
 impl Server for IntegerServer {
     type Program = IntegerProgram;
     type Keys = IntegerKeys;
+    type Request = IntegerCiphertexts;
+    type Response = IntegerCiphertexts;
     type Batch = IntegerBatch;
     type Error = IntegerError;
 
@@ -258,6 +261,10 @@ impl Server for IntegerServer {
             key: keys.0,
             program,
         })
+    }
+
+    fn begin(&self, request: IntegerCiphertexts) -> Result<IntegerBatch, IntegerError> {
+        Ok(IntegerBatch(vec![Some(request.0)]))
     }
 
     fn steps(&self) -> usize {
@@ -324,5 +331,13 @@ impl Server for IntegerServer {
         }
         batch.0.push(Some(made));
         Ok(())
+    }
+
+    fn finish(&self, mut batch: IntegerBatch) -> Result<IntegerCiphertexts, IntegerError> {
+        let (index, steps) = (batch.0.len() - 1, self.steps());
+        match batch.0.pop().flatten() {
+            Some(result) if index == steps => Ok(IntegerCiphertexts(result)),
+            _ => Err(IntegerError::Batch { index }),
+        }
     }
 }

@@ -64,7 +64,8 @@ fn batches_out_of_order_are_refused() {
     let server = IntegerServer::new(program, keys).unwrap();
     let image: &[u8] = &[1; graphs::PIXELS];
     assert!(client.encrypt(&[image, image], 0).is_err());
-    let mut batch = client.encrypt(&[image], 0).unwrap();
+    let request = client.encrypt(&[image], 0).unwrap();
+    let mut batch = server.begin(request).unwrap();
     let refused = server.step(2, &mut batch, &mut |_| ()).unwrap_err();
     assert!(
         matches!(refused, IntegerError::Batch { index: 2 }),

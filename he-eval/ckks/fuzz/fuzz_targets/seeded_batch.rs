@@ -1,7 +1,0 @@
-#![no_main]
-
-use cryptodl_ckks::SeededBatch;
-use cryptodl_ckks_fuzz::check;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| check::<SeededBatch>(data));
