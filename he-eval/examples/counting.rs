@@ -15,7 +15,7 @@ use cryptodl_fold::{
     interpret::{Columns, evaluate},
 };
 use cryptodl_he_eval::{
-    Cost, EvalError, Evaluator,
+    Cost, EvalError, Prepared,
     reference::{Reference, ReferenceError},
     scheme::{Client, Compiled, Interface, Observe, Refusal, Scheme, Server, Source, Twin, Work},
 };
@@ -189,7 +189,7 @@ impl Server for Counter {
 pub fn count(artifact: &Artifact) -> Result<Arc<Counts>, EvalError> {
     let counts = Arc::new(Counts::default());
     let scheme = Counting(counts.clone());
-    let evaluator = Evaluator::new(&scheme, artifact, 1, (), None)?;
+    let evaluator = Prepared::new(&scheme, artifact, 1, (), None)?;
     let pixels = vec![0; artifact.network.input.len()];
     evaluator.measure(&pixels, &[0], &mut |_| ())?;
     Ok(counts)

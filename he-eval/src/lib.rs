@@ -3,7 +3,7 @@
 //! The road: [`cryptodl_fold`] folds an artifact into a graph of bare linear layers, products, polynomials and sums; a
 //! [`Scheme`](scheme::Scheme) compiles it, which chooses parameters and predicts the cost; its
 //! [`Client`](scheme::Client) encrypts, its [`Server`](scheme::Server) evaluates, the client decrypts.
-//! [`Evaluator::measure`] does all of it, and measures.
+//! [`Prepared::measure`] does all of it, and measures.
 //!
 //! ```no_run
 //! use cryptodl_he_eval::{Options, prepare};
@@ -49,7 +49,7 @@ mod system;
 
 pub use error::EvalError;
 pub use evaluate::{NodeTime, Progress};
-pub use measure::{Evaluator, Measurement};
+pub use measure::{Measurement, Prepared};
 pub use options::Options;
 pub use plan::{Cost, EncryptionPlan, Plan, Quality, Seconds};
 pub use schemes::{Entry, measure, prepare, schemes};

@@ -88,7 +88,7 @@ pub struct Measurement {
 }
 
 /// A planned evaluation of one network under one scheme.
-pub struct Evaluator {
+pub struct Prepared {
     /// The trained weights in floating point.
     float: Reference,
     evaluation: Box<dyn Evaluate>,
@@ -96,7 +96,7 @@ pub struct Evaluator {
     pool: rayon::ThreadPool,
 }
 
-impl Evaluator {
+impl Prepared {
     /// Folds `artifact` and compiles it with a scheme, which need not be one of [`crate::schemes()`].
     ///
     /// # Errors

@@ -188,7 +188,7 @@ pub trait Client: Sized + Send + Sync {
     /// When the encryption library refuses the parameters.
     fn generate(spec: &Self::Spec) -> Result<(Self, Self::Keys), Self::Error>;
 
-    /// Independent encryptions of the same images that make one request: one for each plaintext modulus, say.
+    /// Independent encryptions of the same images, a request each: one for each plaintext modulus, say.
     fn components(&self) -> usize {
         1
     }

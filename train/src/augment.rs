@@ -104,7 +104,7 @@ impl Augmentation {
 }
 
 /// What happens to whole pixels.
-struct Grid {
+struct WholePixels {
     flip: bool,
     /// Columns and rows.
     shift: [isize; 2],
@@ -112,7 +112,7 @@ struct Grid {
     hole: Option<[[isize; 2]; 2]>,
 }
 
-impl Grid {
+impl WholePixels {
     fn random(augmentation: &Augmentation, shape: Shape, random: &mut Random) -> Self {
         let mut below = |count: usize| (random.uniform() * count as f64) as isize;
         let flip = augmentation.flip && below(2) == 1;
@@ -181,12 +181,12 @@ pub(crate) fn augmented(
     let motion = augmentation
         .moves()
         .then(|| Motion::random(augmentation, random));
-    let grid = Grid::random(augmentation, shape, random);
+    let whole = WholePixels::random(augmentation, shape, random);
     let plane = shape.height * shape.width;
     for row in 0..shape.height {
         for column in 0..shape.width {
             let place = row * shape.width + column;
-            let [from, below] = grid.source(column, row, shape);
+            let [from, below] = whole.source(column, row, shape);
             let Some(motion) = &motion else {
                 for channel in 0..shape.channels {
                     let pixel = pixels[channel * plane + below * shape.width + from];
@@ -206,7 +206,7 @@ pub(crate) fn augmented(
             }
         }
     }
-    grid.cut(shape, values);
+    whole.cut(shape, values);
 }
 
 /// Bilinear interpolation, black outside.
@@ -309,24 +309,24 @@ mod tests {
             ..still()
         };
         for image in 0..300 {
-            let grid = Grid::random(&augmentation, SHAPE, &mut Random::at([image]));
-            flips += usize::from(grid.flip);
-            seen.insert(grid.shift);
-            assert!(grid.hole.is_none());
+            let whole = WholePixels::random(&augmentation, SHAPE, &mut Random::at([image]));
+            flips += usize::from(whole.flip);
+            seen.insert(whole.shift);
+            assert!(whole.hole.is_none());
         }
         // A fair coin, four standard deviations; and every shift of 5 × 5.
         assert!((115..185).contains(&flips), "{flips}");
         assert_eq!(seen.len(), 25);
 
-        let mut grid = Grid {
+        let mut whole = WholePixels {
             flip: true,
             shift: [0, 0],
             hole: None,
         };
-        assert_eq!(grid.source(0, 3, SHAPE), [8, 3]);
-        grid.shift = [2, -1];
+        assert_eq!(whole.source(0, 3, SHAPE), [8, 3]);
+        whole.shift = [2, -1];
         // Column 0 shows what was at 8, moved on by 2: 10, reflected to 6. Row 0 shows row -1, reflected to 1.
-        assert_eq!(grid.source(0, 0, SHAPE), [6, 1]);
+        assert_eq!(whole.source(0, 0, SHAPE), [6, 1]);
         assert_eq!(
             [-3, 0, 4, 8, 9, 16, 17].map(|p| reflected(p, 9)),
             [3, 0, 4, 8, 7, 0, 1]

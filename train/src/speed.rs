@@ -70,7 +70,7 @@ impl Stepper {
             model: &self.model,
             recipe: &self.recipe,
             teacher: None,
-            grid: None,
+            rounding: None,
             integers: None,
             device: self.device.clone(),
         };

@@ -5,12 +5,12 @@ use crate::blend::Blend;
 use crate::checkpoint::State;
 use crate::datasets::Images;
 use crate::evaluation::{input, largest};
-use crate::grid::Grid;
 use crate::integers::Integers;
 use crate::mix::Patch;
 use crate::model::{Model, Parameter, Role};
 use crate::optimiser;
 use crate::recipe::{Averaging, Boundary, Recipe};
+use crate::rounded::RoundedWeights;
 use crate::teacher::Teacher;
 use crate::values::values;
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
@@ -27,7 +27,7 @@ pub(crate) struct Trainer<'a> {
     pub model: &'a Model,
     pub recipe: &'a Recipe,
     pub teacher: Option<Teacher>,
-    pub grid: Option<Grid>,
+    pub rounding: Option<RoundedWeights>,
     pub integers: Option<Integers>,
     pub device: Device,
 }
@@ -53,8 +53,8 @@ impl Trainer<'_> {
     ) -> Outcome {
         let Self { model, recipe, .. } = *self;
         let input = input(model, batch.values, &self.device);
-        let rounded = (self.grid.as_ref())
-            .map(|grid| grid.trained(&state.weights, done as f64 / total as f64));
+        let rounded = (self.rounding.as_ref())
+            .map(|rounding| rounding.trained(&state.weights, done as f64 / total as f64));
         let weights = rounded.as_ref().unwrap_or(&state.weights);
         let changes = (self.integers.as_ref()).map_or_else(Vec::new, |integers| {
             integers.changes(model, &state.weights, done as f64 / total as f64)
@@ -132,8 +132,8 @@ impl Trainer<'_> {
         } else {
             state.averages.clone()
         };
-        match &self.grid {
-            Some(grid) => self.measured(grid.rounded(&averages), images, training),
+        match &self.rounding {
+            Some(rounding) => self.measured(rounding.rounded(&averages), images, training),
             None if self.recipe.averaging.measure_statistics => {
                 self.measured(averages, images, training)
             }

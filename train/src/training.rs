@@ -10,11 +10,11 @@
 use crate::checkpoint::{self, State};
 use crate::datasets::{Dataset, Images};
 use crate::evaluation::{accuracy_of, fits};
-use crate::grid::Grid;
 use crate::integers::Integers;
 use crate::kernels::Kernels;
 use crate::model::{Model, Role};
 use crate::recipe::Recipe;
+use crate::rounded::RoundedWeights;
 use crate::step::Trainer;
 use crate::teacher::Teacher;
 use crate::{TrainError, batches, start};
@@ -137,13 +137,13 @@ pub fn train(
         Some(path) => Some(Teacher::load(path, &network, recipe, &device)?),
         None => None,
     };
-    let grid = Grid::new(&model, &recipe.rounding).map_err(TrainError::Recipe)?;
+    let rounding = RoundedWeights::new(&model, &recipe.rounding).map_err(TrainError::Recipe)?;
     let integers = Integers::new(&model, &recipe.rounding).map_err(TrainError::Recipe)?;
     let trainer = Trainer {
         model: &model,
         recipe,
         teacher,
-        grid,
+        rounding,
         integers,
         device: device.clone(),
     };

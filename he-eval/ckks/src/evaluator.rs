@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     keys::RelinearisationKey,
     parameters::Parameters,
-    switch::{Residues, Spent, Switch, Work},
+    switch::{Buffers, Residues, Spent, Switch},
     vector,
 };
 
@@ -230,7 +230,7 @@ impl Evaluator {
         let spent = words
             .par_chunks_mut(group * switch.result_words())
             .zip(rows.par_chunks(group))
-            .map_init(Work::default, |work, (results, rows)| {
+            .map_init(Buffers::default, |work, (results, rows)| {
                 switch.apply(rows, results, work)
             })
             .reduce(Spent::default, Spent::sum);

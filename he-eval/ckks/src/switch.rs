@@ -95,7 +95,7 @@ impl Switch<'_> {
 
     /// Applies it to a group of ciphertexts, which share what is read of the key. Results are
     /// `[ciphertext][component][prime][N]`.
-    pub fn apply(&self, group: &[&dyn Residues], results: &mut [u64], work: &mut Work) -> Spent {
+    pub fn apply(&self, group: &[&dyn Residues], results: &mut [u64], work: &mut Buffers) -> Spent {
         let p = self.parameters;
         let n = p.ring_degree();
         let kept = self.kept();
@@ -160,7 +160,7 @@ impl Switch<'_> {
     }
 
     /// Step 2 modulo one prime, into `work.sums`.
-    fn sum(&self, rows: &dyn Residues, digits: &[u64], prime: usize, work: &mut Work) {
+    fn sum(&self, rows: &dyn Residues, digits: &[u64], prime: usize, work: &mut Buffers) {
         let p = self.parameters;
         let n = p.ring_degree();
         let ring = &p.all_rings()[prime];
@@ -225,7 +225,7 @@ impl Switch<'_> {
         rests: &[u64],
         prime: usize,
         component: usize,
-        work: &mut Work,
+        work: &mut Buffers,
     ) {
         let Some((&first, others)) = dropped.split_first() else {
             return;
@@ -296,7 +296,7 @@ impl Clock {
 
 /// Buffers of one thread.
 #[derive(Default)]
-pub(crate) struct Work {
+pub(crate) struct Buffers {
     values: Vec<u64>,
     coefficients: Vec<u64>,
     /// u and v.
@@ -309,7 +309,7 @@ pub(crate) struct Work {
     rests: Vec<u64>,
 }
 
-impl Work {
+impl Buffers {
     fn fit(&mut self, n: usize, digits: usize) {
         self.values.resize(n, 0);
         self.coefficients.resize(n, 0);

@@ -16,7 +16,7 @@ use cryptodl_network::{Artifact, Network};
 use crate::{
     error::EvalError,
     evaluate::Progress,
-    measure::{Evaluator, Measurement},
+    measure::{Measurement, Prepared},
     options::Options,
     scheme::{Refusal, Scheme},
 };
@@ -47,7 +47,7 @@ pub trait Entry: Sync {
         artifact: &Artifact,
         images: usize,
         options: &Options,
-    ) -> Result<Evaluator, EvalError>;
+    ) -> Result<Prepared, EvalError>;
 }
 
 impl<S> Entry for S
@@ -78,8 +78,8 @@ where
         artifact: &Artifact,
         images: usize,
         options: &Options,
-    ) -> Result<Evaluator, EvalError> {
-        Evaluator::new(self, artifact, images, options.into(), options.threads)
+    ) -> Result<Prepared, EvalError> {
+        Prepared::new(self, artifact, images, options.into(), options.threads)
     }
 }
 
@@ -125,12 +125,12 @@ pub fn prepare(
     artifact: &Artifact,
     images: usize,
     options: &Options,
-) -> Result<Evaluator, EvalError> {
+) -> Result<Prepared, EvalError> {
     let images = options.images.map_or(images, |most| most.min(images));
     find(scheme)?.prepare(artifact, images, options)
 }
 
-/// [`prepare`] and [`Evaluator::measure`] in one.
+/// [`prepare`] and [`Prepared::measure`] in one.
 ///
 /// # Errors
 /// As both.

@@ -8,7 +8,7 @@ use cryptodl_ckks::{
 };
 use rayon::prelude::*;
 
-use super::{CkksError, program::CkksProgram, segments::Work};
+use super::{CkksError, program::CkksProgram, segments::Task};
 use crate::plan::Seconds;
 use approx::cheapest_plan;
 use cryptodl_fold::{graph::Operation, linear::Linear};
@@ -37,7 +37,7 @@ pub fn predict(program: &CkksProgram) -> Result<Seconds, CkksError> {
         // transforms are as many as pairs of primes
         let switch = share * share * rates.switch * made;
         match &segment.work {
-            Work::Run {
+            Task::Run {
                 before,
                 square,
                 after,
@@ -59,10 +59,10 @@ pub fn predict(program: &CkksProgram) -> Result<Seconds, CkksError> {
                     infer += switch;
                 }
             }
-            Work::Product(_) => infer += share * rates.square * made + switch,
+            Task::Product(_) => infer += share * rates.square * made + switch,
             // two digits' worth of transforms in place of one a prime
-            Work::Sum(_) | Work::Align => infer += switch * 2.0 / primes as f64,
-            Work::Polynomial { polynomials, .. } => {
+            Task::Sum(_) | Task::Align => infer += switch * 2.0 / primes as f64,
+            Task::Polynomial { polynomials, .. } => {
                 let costs = polynomials.iter().filter_map(cheapest_plan);
                 let most = costs
                     .map(|(_, cost)| cost.ciphertext_products + cost.levels)

@@ -39,7 +39,7 @@ use cryptodl_network::Network;
 pub use batch::CkksBatch;
 pub use client::{CkksClient, CkksSpec};
 pub use error::CkksError;
-pub use parameters::CkksPlan;
+pub use parameters::CkksChoice;
 pub use program::CkksProgram;
 pub use server::CkksServer;
 
@@ -125,9 +125,9 @@ impl Scheme for Ckks {
         let stepped = rounding::steps(source.graph, options.weight_bits)?;
         let schedule = Schedule::new(&stepped.graph)?;
         let plan = if options.toy {
-            CkksPlan::toy(&stepped, &schedule, TOY_RING_DEGREE)?
+            CkksChoice::toy(&stepped, &schedule, TOY_RING_DEGREE)?
         } else {
-            CkksPlan::new(&stepped, &schedule, rings(options.ring_degree)?)?
+            CkksChoice::new(&stepped, &schedule, rings(options.ring_degree)?)?
         };
         let graph = stepped.graph.clone();
         let interface = Interface::new(source.artifact, &graph);
@@ -182,7 +182,7 @@ impl Portable for Ckks {
 }
 
 /// See [`Compiled::yardstick`]: every weight meets a residue modulo each prime.
-fn yardstick(plan: &CkksPlan) -> Yardstick {
+fn yardstick(plan: &CkksChoice) -> Yardstick {
     let bits = plan.literal().prime_bits;
     Box::new(move || {
         let rates = rayon::broadcast(|_| {

@@ -14,7 +14,7 @@ use cryptodl_fold::{
 
 use super::{
     prediction::effect,
-    segments::{Schedule, Segment, Work},
+    segments::{Schedule, Segment, Task},
 };
 
 /// Root mean square of a pixel of 0 to 255: between those of MNIST (85) and CIFAR-10 (137).
@@ -84,7 +84,7 @@ impl<'a> Forward<'a> {
     fn segment(&self, segment: &Segment) -> Moments {
         let graph = &self.stepped.graph;
         let mut made = match &segment.work {
-            Work::Run {
+            Task::Run {
                 before,
                 square,
                 after,
@@ -113,7 +113,7 @@ impl<'a> Forward<'a> {
                 }
                 made
             }
-            Work::Product(node) => {
+            Task::Product(node) => {
                 let operands = &graph.nodes[*node].operands;
                 let [a, b] = [0, 1].map(|side| {
                     let made = self.values[segment.reads[side]].clone();
@@ -121,7 +121,7 @@ impl<'a> Forward<'a> {
                 });
                 product(&a, &b, operands[0] == operands[1])
             }
-            Work::Sum(node) => {
+            Task::Sum(node) => {
                 let count = graph.nodes[*node].output.len();
                 let mut made = Moments {
                     noise: vec![0.0; count],
@@ -132,7 +132,7 @@ impl<'a> Forward<'a> {
                 }
                 made
             }
-            Work::Align => {
+            Task::Align => {
                 let value = segment.reads[0];
                 let mut made = self.values[value].clone();
                 let rounding = self.rounding(segment, value);
@@ -140,7 +140,7 @@ impl<'a> Forward<'a> {
                 pairs.for_each(|(noise, square)| *noise += rounding * square);
                 made
             }
-            Work::Polynomial {
+            Task::Polynomial {
                 node,
                 polynomials,
                 levels,
@@ -150,8 +150,8 @@ impl<'a> Forward<'a> {
         };
         if segment.levels > 0 {
             let relinearised = match &segment.work {
-                Work::Run { square, .. } => square.is_some(),
-                Work::Product(_) => true,
+                Task::Run { square, .. } => square.is_some(),
+                Task::Product(_) => true,
                 _ => false,
             };
             let primes = self.schedule.primes(self.base, segment.makes) + 1;

@@ -16,7 +16,7 @@ use super::{
     CkksError,
     noise::Forward,
     polynomial,
-    segments::{Schedule, Segment, Work},
+    segments::{Schedule, Segment, Task},
 };
 /// Wanted precision of a logit, in bits after the point. A prediction changes only where two logits are closer than
 /// that: of trained networks none of 10,000, of random ones about one in two thousand (`results/reference/growth`).
@@ -29,7 +29,7 @@ const FACTOR_BITS: f64 = 20.0;
 
 /// CKKS parameters for a given graph.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CkksPlan {
+pub struct CkksChoice {
     /// Ring degree N, which is also the number of slots.
     pub ring_degree: usize,
     /// Primes that are never dropped, and their size in bits.
@@ -42,7 +42,7 @@ pub struct CkksPlan {
     pub precision_bits: f64,
 }
 
-impl CkksPlan {
+impl CkksChoice {
     /// The cheapest 128-bit secure parameters that give the wanted precision: the first ring degree of
     /// `rings` that has any, then least cost, then highest precision.
     ///
@@ -161,7 +161,7 @@ impl CkksPlan {
                 list[value] = list[value].min(scale);
             };
             match &segment.work {
-                Work::Run {
+                Task::Run {
                     before,
                     square,
                     after,
@@ -181,20 +181,20 @@ impl CkksPlan {
                         want(&mut soft, value, term);
                     }
                 }
-                Work::Product(_) => {
+                Task::Product(_) => {
                     let scale = before_rescaling.sqrt();
                     segment
                         .reads
                         .iter()
                         .for_each(|&value| want(&mut hard, value, scale));
                 }
-                Work::Sum(_) | Work::Align => {
+                Task::Sum(_) | Task::Align => {
                     segment
                         .reads
                         .iter()
                         .for_each(|&value| want(&mut soft, value, term));
                 }
-                Work::Polynomial { levels, .. } => {
+                Task::Polynomial { levels, .. } => {
                     let primes = schedule.primes(self.base.0, segment.makes);
                     let primes = &sizes.primes[primes..primes + levels];
                     // the scale that the circuit begins with suits its input as well
@@ -219,7 +219,7 @@ impl CkksPlan {
     ) -> Option<f64> {
         let divisor = schedule.divisor(self.base.0, sizes, segment);
         match &segment.work {
-            Work::Run {
+            Task::Run {
                 before,
                 square,
                 after,
@@ -232,11 +232,11 @@ impl CkksPlan {
                 }
                 Some(scale / step(after) / divisor)
             }
-            Work::Product(_) => {
+            Task::Product(_) => {
                 let [a, b] = [0, 1].map(|operand: usize| self.scales[segment.reads[operand]]);
                 Some(a * b / divisor)
             }
-            Work::Sum(_) | Work::Align | Work::Polynomial { .. } => None,
+            Task::Sum(_) | Task::Align | Task::Polynomial { .. } => None,
         }
     }
 }
@@ -248,11 +248,11 @@ fn no_levels(schedule: &Schedule) -> CkksError {
 }
 
 /// Every combination of sizes that is secure.
-fn candidates(dropped: usize, ring_degree: usize, limit: u32) -> impl Iterator<Item = CkksPlan> {
+fn candidates(dropped: usize, ring_degree: usize, limit: u32) -> impl Iterator<Item = CkksChoice> {
     let sizes = || [24, 28, 32, 36, 40, 44, 48, MAX_PRIME_BITS].into_iter();
     let all = (1..=3).flat_map(move |base| {
         sizes().flat_map(move |base_bits| {
-            sizes().map(move |dropped_bits| CkksPlan {
+            sizes().map(move |dropped_bits| CkksChoice {
                 ring_degree,
                 base: (base, base_bits),
                 dropped: (dropped, dropped_bits),

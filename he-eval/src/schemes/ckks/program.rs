@@ -15,7 +15,7 @@ use cryptodl_fold::{
 use super::{
     CkksError,
     client::CkksSpec,
-    segments::{Schedule, Segment, Work},
+    segments::{Schedule, Segment, Task},
 };
 
 /// A schedule with all that its segments need.
@@ -90,15 +90,15 @@ impl CkksProgram {
         let result = self.primes(segment.makes);
         let before = result + segment.levels;
         let components = match &segment.work {
-            Work::Run {
+            Task::Run {
                 square: Some(_), ..
             }
-            | Work::Product(_) => 3,
+            | Task::Product(_) => 3,
             _ => 2,
         };
         let kept = if segment.levels > 0 { 2 } else { components };
         let blocks =
-            matches!(segment.work, Work::Run { .. }).then_some(numbers * components * before);
+            matches!(segment.work, Task::Run { .. }).then_some(numbers * components * before);
         (blocks, numbers * kept * result)
     }
 
@@ -155,7 +155,7 @@ impl CkksProgram {
             .sum();
         // copies of what goes into a polynomial, its results, and both as they lie in bundles
         let polynomials: usize = segments
-            .filter(|segment| matches!(segment.work, Work::Polynomial { .. }))
+            .filter(|segment| matches!(segment.work, Task::Polynomial { .. }))
             .map(|segment| {
                 let after = self.primes(segment.makes);
                 self.numbers(segment.makes) * (4 * after + 2 * segment.levels) * row
@@ -168,7 +168,7 @@ impl CkksProgram {
     /// The values that a segment reads in full, so that pixels among them must be expanded.
     pub(super) fn expands<'a>(&self, segment: &'a Segment) -> &'a [usize] {
         match segment.work {
-            Work::Run { .. } => &segment.reads[segment.inputs(&self.graph)..],
+            Task::Run { .. } => &segment.reads[segment.inputs(&self.graph)..],
             _ => &segment.reads,
         }
     }

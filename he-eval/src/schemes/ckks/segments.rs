@@ -4,7 +4,7 @@
 //!   makes is made in the same pass that relinearises and rescales it. Any of the four may be missing but one.
 //! - Sums of values that no run makes, and products of two different values, are passes of their own.
 //! - Other polynomials are circuits on ciphertexts.
-//! - What a linear layer reads of several operands must have one scale: each is brought to it first ([`Work::Align`]).
+//! - What a linear layer reads of several operands must have one scale: each is brought to it first ([`Task::Align`]).
 
 use approx::{Basis, Interval, Polynomial, cheapest_plan, taylor_shift};
 use cryptodl_ckks::noise::Sizes;
@@ -19,7 +19,7 @@ use super::CkksError;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     /// What is done.
-    pub work: Work,
+    pub work: Task,
     /// The values that it reads, by their places among all values of the schedule.
     pub reads: Vec<usize>,
     /// The value that it makes.
@@ -32,7 +32,7 @@ impl Segment {
     /// How many of the values that it reads are not terms of a sum.
     pub fn inputs(&self, graph: &Graph<f64>) -> usize {
         match &self.work {
-            Work::Run {
+            Task::Run {
                 sum: Some((node, _)),
                 ..
             } => self.reads.len() + 1 - graph.nodes[*node].operands.len(),
@@ -43,7 +43,7 @@ impl Segment {
 
 /// The work of a [`Segment`]; nodes by their indices.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Work {
+pub enum Task {
     /// A linear layer, a square, a linear layer and a sum, in this order. The first reads `reads` but for the last
     /// `terms`, which are what the sum adds.
     Run {
@@ -91,7 +91,7 @@ impl Schedule {
     /// # Errors
     /// When an activation is not a polynomial.
     pub fn new(graph: &Graph<f64>) -> Result<Self, CkksError> {
-        let mut segments = Plan::new(graph).segments()?;
+        let mut segments = Finder::new(graph).segments()?;
         let mut values = graph.nodes.len() + 1;
         segments = aligned(segments, graph, &mut values);
         let mut above = vec![0; values];
@@ -135,13 +135,13 @@ impl Schedule {
 }
 
 /// Finds the segments from the last node to the first: what is claimed by one belongs to no other.
-struct Plan<'a> {
+struct Finder<'a> {
     graph: &'a Graph<f64>,
     readers: Vec<usize>,
     claimed: Vec<bool>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Finder<'a> {
     fn new(graph: &'a Graph<f64>) -> Self {
         Self {
             graph,
@@ -167,13 +167,13 @@ impl<'a> Plan<'a> {
         // the result of all is neither relinearised nor rescaled
         let rescaled = usize::from(index + 1 < self.graph.nodes.len());
         let work = match &node.operation {
-            Operation::Linear(_) => self.ending(index).unwrap_or(Work::Run {
+            Operation::Linear(_) => self.ending(index).unwrap_or(Task::Run {
                 before: Some(index),
                 square: None,
                 after: None,
                 sum: None,
             }),
-            Operation::Product(_) => self.ending(index).unwrap_or(Work::Product(index)),
+            Operation::Product(_) => self.ending(index).unwrap_or(Task::Product(index)),
             Operation::Add(add) => {
                 let host = (0..node.operands.len()).find_map(|operand| {
                     let made = node.operands[operand].node()?;
@@ -186,12 +186,12 @@ impl<'a> Plan<'a> {
                 });
                 match host {
                     Some((operand, mut run)) => {
-                        if let Work::Run { sum, .. } = &mut run {
+                        if let Task::Run { sum, .. } = &mut run {
                             *sum = Some((index, operand));
                         }
                         run
                     }
-                    None => Work::Sum(index),
+                    None => Task::Sum(index),
                 }
             }
             Operation::Power(power) => polynomial(index, monic(power)?)?,
@@ -201,13 +201,13 @@ impl<'a> Plan<'a> {
             }
         };
         let levels = match &work {
-            Work::Run { square: None, .. } => 0,
+            Task::Run { square: None, .. } => 0,
             // one more brings the scale to where the circuit wants it
-            Work::Polynomial { levels, .. } => levels + 1,
+            Task::Polynomial { levels, .. } => levels + 1,
             _ => rescaled,
         };
         let reads = match &work {
-            Work::Run {
+            Task::Run {
                 before,
                 square,
                 after,
@@ -242,7 +242,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The run with a square that ends with node `index`, a linear layer or the square itself.
-    fn ending(&self, index: usize) -> Option<Work> {
+    fn ending(&self, index: usize) -> Option<Task> {
         let node = &self.graph.nodes[index];
         let (square, after) = match (&node.operation, node.operands[..].split_first()) {
             (Operation::Linear(_), Some((operand, []))) => {
@@ -261,7 +261,7 @@ impl<'a> Plan<'a> {
             let is_free = self.readers[read.0] == 2 && !self.claimed[linear];
             is_linear && is_free && self.ending(linear).is_none()
         });
-        Some(Work::Run {
+        Some(Task::Run {
             before,
             square: Some(square),
             after,
@@ -284,7 +284,7 @@ impl<'a> Plan<'a> {
 fn aligned(segments: Vec<Segment>, graph: &Graph<f64>, values: &mut usize) -> Vec<Segment> {
     let mut all = Vec::with_capacity(segments.len());
     for mut segment in segments {
-        if let Work::Run {
+        if let Task::Run {
             before: Some(node), ..
         } = segment.work
         {
@@ -292,7 +292,7 @@ fn aligned(segments: Vec<Segment>, graph: &Graph<f64>, values: &mut usize) -> Ve
             if operands > 1 {
                 for read in &mut segment.reads[..operands] {
                     all.push(Segment {
-                        work: Work::Align,
+                        work: Task::Align,
                         reads: vec![*read],
                         makes: *values,
                         levels: 1,
@@ -307,14 +307,14 @@ fn aligned(segments: Vec<Segment>, graph: &Graph<f64>, values: &mut usize) -> Ve
     all
 }
 
-fn polynomial(node: usize, polynomials: Vec<Polynomial>) -> Result<Work, CkksError> {
+fn polynomial(node: usize, polynomials: Vec<Polynomial>) -> Result<Task, CkksError> {
     let levels = polynomials
         .iter()
         .map(|p| cheapest_plan(p).map(|(_, cost)| cost.levels));
     let levels = levels
         .collect::<Option<Vec<usize>>>()
         .ok_or(CkksError::Constant)?;
-    Ok(Work::Polynomial {
+    Ok(Task::Polynomial {
         node,
         polynomials,
         levels: levels.into_iter().max().unwrap_or(0),

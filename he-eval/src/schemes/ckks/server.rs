@@ -13,9 +13,9 @@ use super::{
     batch::CkksBatch,
     polynomial,
     program::CkksProgram,
-    segments::{Segment, Work},
+    segments::{Segment, Task},
 };
-use crate::scheme::{Observe, Server, Work as Ended};
+use crate::scheme::{Observe, Server, Work};
 
 /// Evaluates a program.
 pub struct CkksServer {
@@ -91,8 +91,8 @@ impl CkksServer {
         let primes = program.primes(segment.makes) + segment.levels;
         let start = Instant::now();
         let (node, kind, made) = match &segment.work {
-            Work::Run { .. } => return self.run(segment, batch, observe),
-            Work::Product(node) => {
+            Task::Run { .. } => return self.run(segment, batch, observe),
+            Task::Product(node) => {
                 let node = &nodes[*node];
                 let Operation::Product(product) = &node.operation else {
                     unreachable!("segments know what their nodes are");
@@ -103,7 +103,7 @@ impl CkksServer {
                 let made = self.evaluator.product([a?, b?], shifts, primes, rescale)?;
                 (node, "product", made)
             }
-            Work::Sum(node) => {
+            Task::Sum(node) => {
                 let node = &nodes[*node];
                 let (add, scale) = (addition(node), self.before_rescaling(segment));
                 let factors: Vec<Vec<f64>> = (0..segment.reads.len())
@@ -116,7 +116,7 @@ impl CkksServer {
                     .sum(&terms, &bias, (primes, scale), rescale)?;
                 (node, "add", made)
             }
-            Work::Align => {
+            Task::Align => {
                 let ones = [Vec::new()];
                 let terms = terms(batch, &segment.reads, &ones)?;
                 let scale = self.before_rescaling(segment);
@@ -126,7 +126,7 @@ impl CkksServer {
                 let reader = readers.map_or(segment, |reader| &program.schedule.segments[reader]);
                 (&nodes[reader.makes - 1], "align", made)
             }
-            Work::Polynomial {
+            Task::Polynomial {
                 node,
                 polynomials,
                 levels,
@@ -146,7 +146,7 @@ impl CkksServer {
                 (node, "polynomial", Bundle::new(&outputs?)?)
             }
         };
-        observe(Ended {
+        observe(Work {
             node: &node.name,
             kind,
             seconds: start.elapsed().as_secs_f64(),
@@ -155,7 +155,7 @@ impl CkksServer {
         });
         Ok(match segment.work {
             // what is read together must have one scale, and up to the rounding of doubles it has
-            Work::Align => made.with_scale(program.scales[segment.makes]),
+            Task::Align => made.with_scale(program.scales[segment.makes]),
             _ => made,
         })
     }
@@ -178,7 +178,7 @@ impl CkksServer {
         batch: &CkksBatch,
         observe: Observe<'_>,
     ) -> Result<Bundle, CkksError> {
-        let Work::Run {
+        let Task::Run {
             before,
             square,
             after,
@@ -226,7 +226,7 @@ impl CkksServer {
         let seconds = start.elapsed().as_secs_f64();
         let share = collected.relinearise_share;
         let mut last = |kind, seconds| {
-            observe(Ended {
+            observe(Work {
                 node: name,
                 kind,
                 seconds,
@@ -286,7 +286,7 @@ impl CkksServer {
             .collect();
         let all: f64 = work.iter().map(|(work, _)| work).sum();
         for ((node, step), (work, word_products)) in run.iter().zip(work) {
-            observe(Ended {
+            observe(Work {
                 node: &node.name,
                 kind: match step {
                     LayerStep::Linear { .. } => "linear",

@@ -135,3 +135,70 @@ fn what_is_joined_is_what_evaluation_folds() {
         }
     }
 }
+
+/// Neither kind of operators is measured by the other: slopes along a random direction of each weight and of the input.
+#[test]
+fn gradients_of_joins_are_those_of_finite_differences() {
+    let boundary = Boundary {
+        at: 1.0,
+        weight: 0.0,
+        penalty: Penalty::Square,
+    };
+    for kernels in [Kernels::Stock, Kernels::Fused] {
+        let model = Model::with(&joined(), kernels, &Device::flex()).unwrap();
+        let weights = model.initial(1, &Device::flex());
+        let input = random(BATCH, INPUT.len(), 5);
+        let run =
+            |weights: &[Tensor<2>], input| model.train(weights, &[], input, boundary, None).logits;
+        let tracked: Vec<Tensor<2>> = weights
+            .iter()
+            .chain([&input])
+            .map(|tensor| tensor.clone().autodiff().require_grad())
+            .collect();
+        let logits = run(&tracked[..weights.len()], tracked[weights.len()].clone());
+        let backward = (logits * random(BATCH, 3, 77).autodiff()).sum().backward();
+        // running statistics of batch norms have none
+        let gradients = tracked.iter().map(|tensor| tensor.grad(&backward));
+        let gradients: Vec<Option<Tensor<2>>> = gradients.collect();
+        assert_eq!(gradients.iter().flatten().count(), 14);
+        let counts = values(&random(BATCH, 3, 77));
+        // in 64 bits, or the difference of two sums would be all rounding
+        let loss = |all: &[Tensor<2>]| {
+            let (input, weights) = all.split_last().expect("weights and an input");
+            let tracked: Vec<Tensor<2>> = weights.iter().map(|w| w.clone().autodiff()).collect();
+            let logits = values(&run(&tracked, input.clone().autodiff()).inner());
+            let terms = logits.iter().zip(&counts);
+            terms
+                .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                .sum::<f64>()
+        };
+        let all: Vec<Tensor<2>> = weights.iter().chain([&input]).cloned().collect();
+        for (index, gradient) in gradients.iter().enumerate() {
+            let Some(gradient) = gradient else { continue };
+            let [rows, columns] = all[index].dims();
+            let direction = random(rows, columns, 100 + index as u64);
+            let slope: f64 = values(gradient)
+                .iter()
+                .zip(values(&direction))
+                .map(|(g, d)| f64::from(*g) * f64::from(d))
+                .sum();
+            let moved = |by: f64| {
+                let mut all = all.clone();
+                all[index] = all[index].clone() + direction.clone() * by as f32;
+                loss(&all)
+            };
+            // of two steps, so that the third derivative cancels
+            let difference = |h: f64| (moved(h) - moved(-h)) / (2.0 * h);
+            let found = (4.0 * difference(1e-3) - difference(2e-3)) / 3.0;
+            let size = values(gradient)
+                .iter()
+                .map(|g| f64::from(*g).powi(2))
+                .sum::<f64>()
+                .sqrt();
+            assert!(
+                (slope - found).abs() < 0.01 * size.max(1.0),
+                "{kernels:?}, {index}: {slope} against {found}, of {size}"
+            );
+        }
+    }
+}

@@ -134,13 +134,13 @@ fn rounding() -> Rounding {
 #[test]
 fn gradients_of_rounded_weights_are_those_of_the_values_they_stand_for() {
     let model = model(layers());
-    let grid = Grid::new(&model, &rounding()).unwrap().unwrap();
+    let rounded_weights = RoundedWeights::new(&model, &rounding()).unwrap().unwrap();
     let weights: Vec<Tensor<2>> = model.initial(1, &Device::flex());
     let tracked: Vec<Tensor<2>> = (weights.iter())
         .map(|weight| weight.clone().autodiff().require_grad())
         .collect();
-    let rounded = grid.rounded(&weights);
-    let met = grid.trained(&tracked, 0.5);
+    let rounded = rounded_weights.rounded(&weights);
+    let met = rounded_weights.trained(&tracked, 0.5);
     let loss = met.iter().map(|m| (m.clone() * m.clone()).sum());
     let loss = loss.reduce(|a, b| a + b).unwrap();
     let gradients = loss.backward();
@@ -158,8 +158,8 @@ fn gradients_of_rounded_weights_are_those_of_the_values_they_stand_for() {
         );
     }
     // At first nothing is rounded, halfway of the rise half of the change is made.
-    let first = grid.trained(&tracked, 0.0);
-    let half = grid.trained(&tracked, 0.25);
+    let first = rounded_weights.trained(&tracked, 0.0);
+    let half = rounded_weights.trained(&tracked, 0.25);
     for index in 0..weights.len() {
         let (real, rounded) = (values(&weights[index]), values(&rounded[index]));
         let (first, half) = (first[index].clone().inner(), half[index].clone().inner());
@@ -179,8 +179,8 @@ fn gradients_of_rounded_weights_are_those_of_the_values_they_stand_for() {
 #[test]
 fn each_layer_gets_its_own_limit() {
     let model = model(layers());
-    let grid = Grid::new(&model, &rounding()).unwrap().unwrap();
-    let limits: Vec<Limit> = grid.limits.iter().flatten().copied().collect();
+    let rounded_weights = RoundedWeights::new(&model, &rounding()).unwrap().unwrap();
+    let limits: Vec<Limit> = rounded_weights.limits.iter().flatten().copied().collect();
     let hidden = Limit {
         largest: 1,
         sum: Some(5),
@@ -198,8 +198,12 @@ fn each_layer_gets_its_own_limit() {
         ]
     );
     // Biases stay real.
-    assert_eq!(grid.limits.len(), 4);
-    assert!(Grid::new(&model, &Rounding::default()).unwrap().is_none());
+    assert_eq!(rounded_weights.limits.len(), 4);
+    assert!(
+        RoundedWeights::new(&model, &Rounding::default())
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
@@ -212,8 +216,10 @@ fn sums_before_a_sine_have_a_fixed_step_and_no_limit() {
         high: 1.0,
     };
     layers[2] = Layer::Activation(Nonlinearity::Exact(Activation::Sine));
-    let grid = Grid::new(&model(layers), &rounding()).unwrap().unwrap();
-    let limit = grid.limits[0].unwrap();
+    let rounded_weights = RoundedWeights::new(&model(layers), &rounding())
+        .unwrap()
+        .unwrap();
+    let limit = rounded_weights.limits[0].unwrap();
     let step = (PI / (6.0 * 0.5)) as f32;
     assert_eq!(
         limit,
@@ -293,7 +299,9 @@ fn knobs_that_make_no_sense_are_refused() {
             "no room for a single weight",
         ),
     ] {
-        let message = Grid::new(&model(layers), &rounding).err().unwrap();
+        let message = RoundedWeights::new(&model(layers), &rounding)
+            .err()
+            .unwrap();
         assert!(message.contains(word), "{message}");
     }
 }

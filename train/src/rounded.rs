@@ -28,8 +28,8 @@ use burn::tensor::{Tensor, TensorData};
 use cryptodl_network::{Layer, Network, Nonlinearity, ValueId};
 use std::f64::consts::PI;
 
-/// The grids of a network's weights.
-pub(crate) struct Grid {
+/// What the weights of a network are rounded to.
+pub(crate) struct RoundedWeights {
     /// What each weight of the model must keep to; none: it stays real.
     limits: Vec<Option<Limit>>,
     /// Share of all steps over which rounding sets in.
@@ -47,7 +47,7 @@ struct Limit {
     step: Option<f32>,
 }
 
-impl Grid {
+impl RoundedWeights {
     /// The grids that are asked for, or none; the error is one sentence about a knob that makes no sense.
     pub(crate) fn new(model: &Model, rounding: &Rounding) -> Result<Option<Self>, String> {
         for (levels, name) in [
