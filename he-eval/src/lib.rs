@@ -29,9 +29,13 @@
 //! | [`interface`], [`work`] | what clients know of a network; what servers tell of their work |
 //! | [`limits`] | security, memory, rings: what is refused |
 //!
+//! Words of our own are explained in the [`glossary`].
+//!
 //! Left out: training (see `cryptodl-train`), images per ciphertext other than one a slot, and any
 //! promise of constant time. The server is honest but curious: it sees the network, not the images.
 
+#[doc = include_str!("../GLOSSARY.md")]
+pub mod glossary {}
 pub mod interface;
 pub mod limits;
 pub mod plan;

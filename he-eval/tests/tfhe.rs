@@ -338,7 +338,6 @@ fn ciphertexts_of_another_key_are_found_out() {
     let (other, stranger) = roles(&compiled);
     let image = pixels(&artifact.network, 1, 5);
     let request = client.encrypt(&[&image], 0).unwrap();
-    // what its plan says of an image, and where it comes from
     assert_eq!(request.size(), 56 + 16 + 4 + 24 * 64 + 4);
 
     let sent = request.to_bytes();

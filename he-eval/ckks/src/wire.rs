@@ -336,8 +336,7 @@ impl Wire for SeededBatch {
     }
 
     fn payload_size(&self) -> u64 {
-        let one = size_of::<Seed>() as u64 + component_size(&self.parameters, self.primes);
-        2 * COUNT + SCALE + self.len() as u64 * one
+        batch_size(&self.parameters, self.len(), self.primes)
     }
 
     fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
@@ -373,6 +372,19 @@ impl Wire for SeededBatch {
             seeds,
             rows,
         })
+    }
+}
+
+/// Bytes of the payload of a batch.
+fn batch_size(parameters: &Parameters, count: usize, primes: usize) -> u64 {
+    let one = size_of::<Seed>() as u64 + component_size(parameters, primes);
+    2 * COUNT + SCALE + count as u64 * one
+}
+
+impl SeededBatch {
+    /// Bytes of the whole of a batch of so many ciphertexts modulo the first `primes` primes, before there is one.
+    pub fn size_of(parameters: &Parameters, count: usize, primes: usize) -> u64 {
+        cryptodl_wire::frame::size(batch_size(parameters, count, primes))
     }
 }
 

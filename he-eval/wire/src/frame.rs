@@ -1,8 +1,9 @@
-//! Payloads that nobody wrote, for tests and fuzzers.
+//! What stands around payloads: their size with it, and payloads that nobody wrote, for tests and fuzzers.
 
+pub use crate::header::size;
 use crate::{
-    header::{HEADER_BYTES, Header},
-    wire::{CHECKSUM_BYTES, Parameters, Wire},
+    header::{CHECKSUM_BYTES, HEADER_BYTES, Header},
+    wire::{Parameters, Wire},
 };
 
 /// Any payload between the header and the checksum that a `T` for these parameters has, so that its reader comes to it.

@@ -11,6 +11,14 @@ pub(crate) const MAGIC: &[u8; 8] = b"cryptodl";
 /// Bytes in front of the payload.
 pub(crate) const HEADER_BYTES: usize = 56;
 
+/// Bytes behind the payload.
+pub(crate) const CHECKSUM_BYTES: u64 = 4;
+
+/// Bytes of the whole around a payload of so many.
+pub fn size(payload: u64) -> u64 {
+    HEADER_BYTES as u64 + payload + CHECKSUM_BYTES
+}
+
 /// The fields that differ from one value to another.
 pub(crate) struct Header {
     pub kind: Kind,

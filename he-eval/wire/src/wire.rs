@@ -4,14 +4,11 @@ use std::io::{self, Read, Write};
 
 use crate::{
     error::WireError,
-    header::{HEADER_BYTES, Header, MAGIC},
+    header::{HEADER_BYTES, Header, MAGIC, size},
     kind::{Fingerprint, Kind},
     reader::Reader,
     writer::Writer,
 };
-
-/// Bytes behind the payload.
-pub(crate) const CHECKSUM_BYTES: u64 = 4;
 
 /// What both sides must know before anything is sent.
 pub trait Parameters {
@@ -58,7 +55,7 @@ pub trait Wire: Sized {
 
     /// Bytes of the whole.
     fn size(&self) -> u64 {
-        HEADER_BYTES as u64 + self.payload_size() + CHECKSUM_BYTES
+        size(self.payload_size())
     }
 
     /// Writes all of it, in pieces of any size: put a buffer in front of files.

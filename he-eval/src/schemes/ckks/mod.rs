@@ -155,7 +155,8 @@ impl Scheme for Ckks {
                 precision_bits: plan.precision_bits,
             },
             key_bytes: key_bytes(parameters),
-            ciphertext_bytes: graph.inputs() * sent_bytes(parameters),
+            ciphertext_bytes: SeededBatch::size_of(parameters, graph.inputs(), parameters.primes())
+                as usize,
             memory_bytes,
             seconds: cost::predict(&program)?,
         });
@@ -202,9 +203,4 @@ fn key_bytes(parameters: &Parameters) -> usize {
     let digits = literal.prime_bits.len();
     let word = size_of::<u64>();
     digits * (digits + literal.special_bits.len()) * 2 * parameters.slots() * word
-}
-
-/// Bytes of a pixel as it is sent, seeded: one component, and 32 bytes.
-fn sent_bytes(parameters: &Parameters) -> usize {
-    parameters.primes() * parameters.slots() * size_of::<u64>() + 32
 }
