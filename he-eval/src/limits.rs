@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_bit_more_than_the_table_allows_is_refused() {
-        for n in [1024, 2048, 4096, 8192, 16384, 32768] {
+        for n in RINGS {
             let limit = f64::from(modulus_limit(n).unwrap());
             assert!(check_security(n, limit).is_ok());
             assert!(check_security(n, limit + 0.1).is_err());

@@ -69,8 +69,8 @@
 //!
 //! - **Threat model**: the server is honest but curious. It sees ciphertexts and the relinearisation key,
 //!   knows the weights, and follows the protocol. Nothing proves that it did.
-//! - **Parameters** are checked against table 1 of the Homomorphic Encryption Standard (2018), special
-//!   primes included. The ring above counts as one of degree N (Kim & Song 2018, section 5).
+//! - **Parameters** are checked against the security guidelines of 2024 (Bossuat et al., ePrint 2024/463,
+//!   tables 5.2 and 5.3), special primes included. The ring above counts as one of degree N (Kim & Song 2018, section 5).
 //! - **Results reveal noise.** Whoever sees a decrypted value and knows what went in learns about the
 //!   noise, and with it about the key: CKKS is not secure under IND-CPA^D (Li & Micciancio 2021). Results
 //!   that leave the hands of the key's owner should come from [`SecretKey::decrypt_flooded`]. How many

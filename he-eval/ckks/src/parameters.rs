@@ -213,12 +213,12 @@ mod tests {
 
     #[test]
     fn insecure_parameters_are_refused_and_secure_ones_are_not() {
-        assert!(Parameters::new(&literal(4096, &[36, 36, 36])).is_ok());
-        let refused = Parameters::new(&literal(4096, &[36, 37, 37]));
-        assert!(matches!(refused, Err(Error::Insecure { limit: 109, .. })));
+        assert!(Parameters::new(&literal(4096, &[35, 35, 36])).is_ok());
+        let refused = Parameters::new(&literal(4096, &[35, 36, 36]));
+        assert!(matches!(refused, Err(Error::Insecure { limit: 106, .. })));
         let special = ParametersLiteral {
-            special_bits: vec![36],
-            ..literal(4096, &[37, 37])
+            special_bits: vec![35],
+            ..literal(4096, &[36, 36])
         };
         assert!(Parameters::new(&special).is_err(), "special primes count");
         assert!(Parameters::new(&literal(64, &[30])).is_err());

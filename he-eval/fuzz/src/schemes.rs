@@ -30,8 +30,10 @@ mod common;
 #[path = "../../tests/small/mod.rs"]
 mod small;
 
-/// Keys and ciphertexts: hardly more than what was sent.
+/// Ciphertexts and plain data: hardly more than what was sent.
 const SMALL: usize = 1 << 20;
+/// Evaluation keys, which come in one piece: of the toy parameters here, nearly 2 MiB.
+const KEY: usize = 4 << 20;
 /// Specs and programs: tables of the largest rings that they may ask for.
 const LARGE: usize = 16 << 20;
 
@@ -71,7 +73,8 @@ fn sent<S: Portable>(scheme: &S, artifact: &Artifact, options: &S::Options) -> S
     sent().expect("the network is compiled and evaluated")
 }
 
-fn squares() -> Artifact {
+/// A network of squares.
+pub fn squares() -> Artifact {
     let square = common::polynomial(&[0.7, 1.9, 0.8]);
     let inside = common::blocks::block(&square);
     common::artifact(common::blocks::residual(&square, inside), 3)
@@ -90,7 +93,9 @@ static BFV: LazyLock<Sent<Bfv>> = LazyLock::new(|| {
         toy: true,
         ..BfvOptions::default()
     };
-    sent(&Bfv, &squares(), &options)
+    // the fewer products, the smaller everything is, and the faster read
+    let small = common::artifact(common::small(&[0.2, 1.5]), 5);
+    sent(&Bfv, &small, &options)
 });
 
 static TFHE: LazyLock<Sent<Tfhe>> = LazyLock::new(|| {
@@ -145,11 +150,11 @@ macro_rules! readers {
 readers! {
     ckks_program, Program<Ckks>, &(), CKKS.program, LARGE;
     bfv_program, Program<Bfv>, &(), BFV.program, LARGE;
-    bfv_keys, Keys<Bfv>, &BFV.parameters, BFV.keys, SMALL;
+    bfv_keys, Keys<Bfv>, &BFV.parameters, BFV.keys, KEY;
     bfv_ciphertexts, Request<Bfv>, &BFV.parameters, BFV.response, SMALL;
     tfhe_program, Program<Tfhe>, &(), TFHE.program, LARGE;
     tfhe_secret_key, TfheSecretKey, &TFHE.parameters, SECRET, SMALL;
-    tfhe_keys, Keys<Tfhe>, &TFHE.parameters, TFHE.keys, SMALL;
+    tfhe_keys, Keys<Tfhe>, &TFHE.parameters, TFHE.keys, KEY;
     tfhe_request, Request<Tfhe>, &TFHE.parameters, TFHE.request, SMALL;
     tfhe_response, Response<Tfhe>, &TFHE.parameters, TFHE.response, SMALL;
     plan, Plan, &(), PLAN, SMALL;

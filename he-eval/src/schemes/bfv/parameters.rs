@@ -24,6 +24,8 @@ pub(super) const MAX_PRIME_BITS: usize = 62;
 pub(super) const MIN_PRIME_BITS: usize = 50;
 /// Ciphertext primes of a toy at most.
 const TOY_PRIMES: usize = 14;
+/// Ciphertext primes of any parameters: at most those of the largest ring, with its 868 bits.
+pub(super) const MAX_PRIMES: usize = 868 / MIN_PRIME_BITS;
 /// The largest of N·outputs noise coefficients is below `2^3.3` ≈ 10 deviations.
 const TAIL_BITS: f64 = 3.3;
 /// Room for what the noise model leaves out, in bits.

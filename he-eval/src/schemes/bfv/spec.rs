@@ -6,9 +6,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     components::BfvComponents,
     error::BfvError,
-    parameters::{MAX_CRT_BITS, MAX_PLAIN_BITS, MAX_PRIME_BITS, MIN_PLAIN_BITS, MIN_PRIME_BITS},
+    parameters::{
+        MAX_CRT_BITS, MAX_PLAIN_BITS, MAX_PRIME_BITS, MAX_PRIMES, MIN_PLAIN_BITS, MIN_PRIME_BITS,
+    },
 };
-use crate::{interface::Interface, limits};
+use crate::{
+    interface::Interface,
+    limits::{self, RINGS},
+};
 
 /// Parameters, and how results are put together: no weights.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -37,7 +42,13 @@ impl BfvSpec {
     /// When they are out of range, or insecure without being a toy's.
     pub(super) fn build(&self) -> Result<BfvComponents, BfvError> {
         let prime_bits = MIN_PRIME_BITS..=MAX_PRIME_BITS;
-        if self.prime_bits.len() < 2 || self.prime_bits.iter().any(|b| !prime_bits.contains(b)) {
+        let largest = RINGS[RINGS.len() - 1];
+        if !self.ring_degree.is_power_of_two() || !(8..=largest).contains(&self.ring_degree) {
+            return Err(BfvError::Specification("an unusual ring"));
+        }
+        if !(2..=MAX_PRIMES).contains(&self.prime_bits.len())
+            || self.prime_bits.iter().any(|b| !prime_bits.contains(b))
+        {
             return Err(BfvError::Specification("unusual ciphertext primes"));
         }
         let moduli = (1 << (MIN_PLAIN_BITS - 1))..(1 << MAX_PLAIN_BITS);

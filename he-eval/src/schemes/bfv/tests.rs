@@ -113,6 +113,9 @@ fn strange_keys_batches_and_specifications_are_refused() {
         |spec: &mut BfvSpec| spec.plain_moduli.clear(),
         |spec: &mut BfvSpec| spec.plain_moduli[0] = 1 << 50,
         |spec: &mut BfvSpec| spec.prime_bits.truncate(1),
+        |spec: &mut BfvSpec| spec.prime_bits = vec![60; 20],
+        |spec: &mut BfvSpec| spec.ring_degree = 1 << 40,
+        |spec: &mut BfvSpec| spec.ring_degree = 1000,
     ] {
         let mut strange = spec.clone();
         change(&mut strange);
