@@ -54,7 +54,7 @@ pub struct Manifest {
     pub build: String,
     /// SHA-256 of the lock file that the binary was built with.
     pub lock_sha256: String,
-    /// Processor model.
+    /// Processor model, and the instructions for small integers that it has.
     pub cpu: String,
     /// Logical cores that the program may use.
     pub cores: usize,
@@ -137,12 +137,8 @@ impl Manifest {
         let mut system = sysinfo::System::new();
         system.refresh_memory();
         system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
-        let cpu = system
-            .cpus()
-            .first()
-            .map_or("", |cpu| cpu.brand())
-            .trim()
-            .to_string();
+        let brand = system.cpus().first().map_or("", |cpu| cpu.brand()).trim();
+        let brand = if brand.is_empty() { "unknown" } else { brand };
         Self {
             run_id: run_id.to_string(),
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -151,11 +147,8 @@ impl Manifest {
             rustc: env!("CRYPTODL_RUSTC").to_string(),
             build: format!("{} {}", env!("CRYPTODL_TARGET"), env!("CRYPTODL_PROFILE")),
             lock_sha256: sha256(LOCK_FILE),
-            cpu: if cpu.is_empty() {
-                "unknown".to_string()
-            } else {
-                cpu
-            },
+            // processors of one brand differ by a factor of ten in what they do with small integers
+            cpu: format!("{brand}, {}", cryptodl_he_eval::instructions()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: system.total_memory(),
             os: sysinfo::System::long_os_version()

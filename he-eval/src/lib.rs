@@ -57,3 +57,4 @@ pub use measure::{Measurement, Prepared};
 pub use options::Options;
 pub use plan::{Cost, EncryptionPlan, Plan, Quality, Seconds};
 pub use schemes::{Entry, measure, prepare, schemes};
+pub use system::instructions;

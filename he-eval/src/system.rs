@@ -1,6 +1,11 @@
-//! What the operating system says of this process's memory. Empty on systems without `/proc`.
+//! What the operating system says of this process's memory (empty on systems without `/proc`), and what the processor has.
 
 use std::fs;
+
+/// The instructions that the fastest kernels for small integers use here: `AVX2`, `AVX-512 VNNI`, `AMX int8`, `portable`.
+pub fn instructions() -> &'static str {
+    cryptodl_ckks::columns::Kernel::best().name()
+}
 
 /// Peak resident memory since the last [`reset_peak_rss`], in bytes.
 pub(crate) fn peak_rss_bytes() -> Option<usize> {
