@@ -49,6 +49,25 @@ pub fn find(name: &str, folder: &Path) -> Result<Model> {
     Model::load(&path)
 }
 
+/// The models, each once and under a name of its own: files of one name that hold different networks get the beginning of
+/// their hash behind it, so that no row is taken for another's.
+pub fn named_apart(models: Vec<Model>) -> Vec<Model> {
+    let mut distinct: Vec<Model> = Vec::new();
+    for model in models {
+        let is_same = |other: &Model| other.name == model.name && other.sha256 == model.sha256;
+        if !distinct.iter().any(is_same) {
+            distinct.push(model);
+        }
+    }
+    let names: Vec<String> = distinct.iter().map(|model| model.name.clone()).collect();
+    for model in &mut distinct {
+        if names.iter().filter(|name| **name == model.name).count() > 1 {
+            model.name = format!("{}-{}", model.name, &model.sha256[..8]);
+        }
+    }
+    distinct
+}
+
 /// The models in a folder, by name; at least one.
 pub fn models_in(folder: &Path) -> Result<Vec<Model>> {
     let mut paths = model_paths(folder);
@@ -99,4 +118,45 @@ pub fn check_dataset(model: &Model) -> Result<()> {
     datasets::specification(&model.artifact.provenance.dataset)
         .with_context(|| format!("model `{}`", model.name))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cryptodl_network::{Network, Normalisation, Provenance, Shape};
+    use std::collections::BTreeMap;
+
+    fn model(name: &str, sha256: &str) -> Model {
+        let shape = Shape {
+            channels: 1,
+            height: 1,
+            width: 1,
+        };
+        let normalisation = Normalisation {
+            mean: vec![0.0],
+            deviation: vec![1.0],
+            standardised: false,
+        };
+        Model {
+            name: name.to_string(),
+            artifact: Artifact {
+                network: Network::chain("one-pixel", shape, normalisation, Vec::new()),
+                tensors: BTreeMap::new(),
+                provenance: Provenance::default(),
+            },
+            sha256: sha256.to_string(),
+        }
+    }
+
+    #[test]
+    fn files_of_one_name_are_told_apart_by_what_they_hold() {
+        let models = named_apart(vec![
+            model("net", "aaaaaaaaaa"),
+            model("other", "cccccccccc"),
+            model("net", "bbbbbbbbbb"),
+            model("net", "aaaaaaaaaa"),
+        ]);
+        let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["net-aaaaaaaa", "other", "net-bbbbbbbb"]);
+    }
 }

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// How long to wait for the lock: a process that was just killed takes a moment to let go of it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Folders among the runs that are none: of shipped networks, and of the runs that are shipped.
+const RESERVED: [&str; 2] = ["models", "reference"];
+
 /// A run folder that this process holds.
 pub struct RunFolder {
     path: PathBuf,
@@ -32,6 +35,13 @@ impl RunFolder {
         check_id(run_id)?;
         let path = flags.results.join(run_id);
         let existed = path.join(manifest::FILE).exists();
+        if path.exists() && !is_run(&path, run_id) {
+            bail!(
+                "`{}` holds files and is no run of this program, so nothing in it is touched: take another `--run-id`, \
+                 or empty the folder yourself",
+                path.display()
+            );
+        }
         if flags.resume && !existed {
             bail!(
                 "there is no run in `{}` to resume: leave `--resume` out to start one",
@@ -114,6 +124,23 @@ fn hold(lock: &File, path: &Path) -> Result<()> {
     }
 }
 
+/// Whether a folder is that of the run with this id, by its manifest, or holds nothing.
+fn is_run(path: &Path, run_id: &str) -> bool {
+    let is_empty = || {
+        let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
+        // the lock, and what was half-written when a start was killed
+        entries.all(|entry| entry.file_name().to_string_lossy().starts_with('.'))
+    };
+    match fs::read_to_string(path.join(manifest::FILE)) {
+        // a damaged one still names its run first, as all that this program writes
+        Ok(text) => text
+            .lines()
+            .take(2)
+            .any(|line| line.trim().trim_end_matches(',') == format!("\"run_id\": \"{run_id}\"")),
+        Err(_) => is_empty(),
+    }
+}
+
 /// Whether a run left anything but its manifest, empty folders and tables without rows.
 fn holds_results(path: &Path) -> std::io::Result<bool> {
     for entry in fs::read_dir(path)? {
@@ -151,14 +178,14 @@ fn clear(path: &Path) -> std::io::Result<()> {
 
 fn check_id(run_id: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    // `models` holds the shipped networks
     if run_id.is_empty()
         || run_id.starts_with('.')
         || !run_id.chars().all(plain)
-        || run_id == "models"
+        || RESERVED.contains(&run_id)
     {
         bail!(
-            "the run id `{run_id}` cannot name a folder: use letters, digits, `-`, `_` and `.`, and not `models`"
+            "the run id `{run_id}` cannot name a folder: use letters, digits, `-`, `_` and `.`, and none of `{}`",
+            RESERVED.join("`, `")
         );
     }
     Ok(())
@@ -211,6 +238,36 @@ mod tests {
     }
 
     #[test]
+    fn folders_that_are_no_run_are_left_alone() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = results.path().join("r");
+        fs::create_dir(&folder).unwrap();
+        // nobody else's file is in an empty one
+        drop(RunFolder::open(&flags(results.path()), "x", None, Settings::new()).unwrap());
+        let fresh = RunFlags {
+            fresh: true,
+            ..flags(results.path())
+        };
+        for (file, text) in [
+            ("manifest.json", "{\"name\": \"an extension of a browser\"}"),
+            ("manifest.json", "{\n  \"run_id\": \"another\"\n}"),
+            ("letter.txt", "dear"),
+        ] {
+            fs::remove_dir_all(&folder).unwrap();
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("small.csv"), "header\n").unwrap();
+            fs::write(folder.join(file), text).unwrap();
+            for flags in [flags(results.path()), fresh.clone()] {
+                let refused = RunFolder::open(&flags, "x", None, Settings::new());
+                let refused = format!("{:#}", refused.err().unwrap());
+                assert!(refused.contains("is no run of this program"), "{refused}");
+                assert_eq!(fs::read_to_string(folder.join(file)).unwrap(), text);
+                assert!(folder.join("small.csv").exists());
+            }
+        }
+    }
+
+    #[test]
     fn resume_wants_a_run_and_ids_must_be_plain() {
         let results = tempfile::tempdir().unwrap();
         let resume = RunFlags {
@@ -218,7 +275,7 @@ mod tests {
             ..flags(results.path())
         };
         assert!(RunFolder::open(&resume, "x", None, Settings::new()).is_err());
-        for bad in ["", "..", "a/b", "models", "a b"] {
+        for bad in ["", "..", "a/b", "models", "reference", "a b"] {
             let named = RunFlags {
                 run_id: Some(bad.to_string()),
                 ..flags(results.path())

@@ -330,10 +330,11 @@ where
 
 type Logits = [Vec<f64>];
 
-/// The class of each image.
+/// The class of each image: of equal logits the first, as in NumPy and PyTorch.
 fn predictions(logits: &Logits) -> impl Iterator<Item = usize> {
     logits.iter().map(|logits| {
-        let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        // the least in reverse order: of several, `min_by` gives the first
+        let best = logits.iter().enumerate().min_by(|a, b| b.1.total_cmp(a.1));
         best.map_or(0, |(class, _)| class)
     })
 }
@@ -359,4 +360,16 @@ fn precision_bits(logits: &Logits, others: &Logits) -> Option<f64> {
 fn errors(logits: &Logits, others: &Logits) -> impl Iterator<Item = f64> {
     let pairs = logits.iter().flatten().zip(others.iter().flatten());
     pairs.map(|(a, b)| a - b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_logits_the_first_wins() {
+        let logits = [vec![1.0, 3.0, 3.0], vec![2.0; 3], vec![0.0, -1.0, 0.5]];
+        let classes: Vec<usize> = predictions(&logits).collect();
+        assert_eq!(classes, [1, 0, 2]);
+    }
 }

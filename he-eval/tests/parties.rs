@@ -114,6 +114,28 @@ fn hostile<S: Portable>(sent: &Sent, other: &S::Parameters) {
     }
 }
 
+/// What was made for another network is refused also where nothing was sent as bytes.
+fn strangers<S: Portable>(
+    scheme: &S,
+    artifact: &Artifact,
+    options: &S::Options,
+    other: Compiled<S>,
+) {
+    let own = compiled(scheme, artifact, options);
+    let (client, keys) = S::Client::generate(&own.spec).unwrap();
+    let (stranger, _) = S::Client::generate(&other.spec).unwrap();
+    assert!(S::Server::new(other.program, keys).is_err());
+    let (_, keys) = S::Client::generate(&own.spec).unwrap();
+    let server = S::Server::new(own.program, keys).unwrap();
+    let image = &pixels(&artifact.network, 1, 5);
+    assert!(
+        server
+            .begin(stranger.encrypt(&[image], 0).unwrap())
+            .is_err()
+    );
+    assert!(client.decrypt(&[], 1).is_err());
+}
+
 fn strange<W: Wire>(parameters: &W::Parameters, bytes: &[u8]) {
     let refused = |bytes: &[u8]| W::from_bytes(parameters, bytes).err().expect("is refused");
     let ends = (0..bytes.len()).step_by(bytes.len() / 20 + 1);
@@ -147,6 +169,7 @@ fn ckks_in_two_parties_is_as_precise_as_in_one() {
     assert!(error < 1e-2, "{error}");
     let deeper = compiled(&Ckks, &artifact, &options(10));
     hostile::<Ckks>(&sent, Ckks::parameters_of(&deeper.program));
+    strangers(&Ckks, &artifact, &options(8), deeper);
 }
 
 #[cfg(feature = "bfv")]
@@ -167,6 +190,8 @@ fn bfv_in_two_parties_is_exact() {
     let small = artifact(common::small(&[0.2, 1.5]), 5);
     let other = compiled(&Bfv, &small, &options);
     hostile::<Bfv>(&last.unwrap(), Bfv::parameters_of(&other.program));
+    let artifact = artifact(blocks::residual(&square, blocks::block(&square)), 3);
+    strangers(&Bfv, &artifact, &options, other);
 }
 
 #[cfg(feature = "tfhe")]

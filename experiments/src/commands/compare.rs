@@ -3,12 +3,13 @@
 use crate::commands::end_with_report;
 use crate::evaluation::{EvaluationFlags, scheme_names};
 use crate::flags::{DataFlags, RunFlags};
-use crate::model::{Model, check_dataset, find};
+use crate::model::{Model, check_dataset, find, named_apart};
 use crate::run_folder::RunFolder;
 use crate::schemes::{self, SchemeRow, line};
 use crate::source::Source;
 use anyhow::{Result, bail};
 use clap::Args;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Flags of `compare`.
@@ -55,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .iter()
         .map(|name| find(name, &arguments.model_dir))
         .collect::<Result<Vec<Model>>>()?;
+    let models = named_apart(models);
     models.iter().try_for_each(check_dataset)?;
     let mut pairs = Vec::new();
     for entry in cryptodl_he_eval::schemes() {
@@ -69,7 +71,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             "none of the schemes takes any of the models: `tfhe` wants networks that round, the others polynomials"
         );
     }
-    let settings = arguments.evaluation.settings(&models);
+    let mut settings = arguments.evaluation.settings(&models);
+    // no part of a row's key
+    settings.insert("images".into(), json!(arguments.evaluation.images));
     let mut run = RunFolder::open(&arguments.run, "compare", None, settings)?;
     let mut table = run.table::<SchemeRow>()?;
     let mut source = Source::new(&arguments.data);

@@ -3,7 +3,7 @@
 use crate::diagnosis::{self, InputsRow};
 use crate::flags::{DataFlags, RunFlags};
 use crate::manifest::Settings;
-use crate::model::{Model, check_dataset};
+use crate::model::{Model, check_dataset, named_apart};
 use crate::report;
 use crate::run_folder::RunFolder;
 use crate::source::Source;
@@ -37,6 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let models: Vec<Model> = (arguments.models.iter())
         .map(|path| Model::load(path))
         .collect::<Result<_>>()?;
+    let models = named_apart(models);
     models.iter().try_for_each(check_dataset)?;
     let mut settings = Settings::from([("images".to_string(), json!(arguments.images))]);
     settings.extend(models.iter().map(|model| {

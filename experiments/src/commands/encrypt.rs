@@ -2,7 +2,7 @@
 
 use crate::evaluation::{EvaluationFlags, line, scheme_names};
 use crate::flags::{DataFlags, RunFlags};
-use crate::model::{Model, check_dataset, find, models_in};
+use crate::model::{Model, check_dataset, find, models_in, named_apart};
 use crate::rows::EncryptedRow;
 use crate::run_folder::RunFolder;
 use crate::source::Source;
@@ -56,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     } else {
         named.collect::<Result<_>>()?
     };
+    let models = named_apart(models);
     models.iter().try_for_each(check_dataset)?;
     if arguments.list {
         return list(&models, &schemes, arguments);

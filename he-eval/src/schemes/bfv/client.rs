@@ -22,7 +22,11 @@ impl BfvClient {
         let outputs = self.interface.output_scale.len();
         let mut all = responses.iter().enumerate();
         if responses.len() == self.secrets.len()
-            && all.all(|(i, response)| response.component == i && response.values.len() == outputs)
+            && all.all(|(i, response)| {
+                response.components == self.components
+                    && response.component == i
+                    && response.values.len() == outputs
+            })
         {
             return Ok(());
         }

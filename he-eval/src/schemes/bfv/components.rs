@@ -15,6 +15,12 @@ impl BfvComponents {
     }
 }
 
+impl PartialEq for BfvComponents {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint() == other.fingerprint()
+    }
+}
+
 impl Deref for BfvComponents {
     type Target = [Arc<BfvParameters>];
 

@@ -46,7 +46,7 @@ pub enum BfvError {
     Image(#[from] WrongImage),
     /// Keys of another program.
     #[error(
-        "the program has {expected} CRT components and there are relinearisation keys for {got}: take the keys of a client of the same specification"
+        "the program has {expected} CRT components and these are relinearisation keys for {got}, or for other parameters: take the keys of a client of the same specification"
     )]
     Keys {
         /// CRT components of the program.
@@ -56,7 +56,7 @@ pub enum BfvError {
     },
     /// A request for another network.
     #[error(
-        "this request has another CRT component or another number of pixels than the program takes: encrypt with the specification that was compiled with it"
+        "this request has other parameters, another CRT component or another number of pixels than the program takes: encrypt with the specification that was compiled with it"
     )]
     Request,
     /// A batch of another program, or at another step.

@@ -78,7 +78,7 @@ impl Server for BfvServer {
 
     fn new(program: Arc<BfvProgram>, keys: BfvKeys) -> Result<Self, BfvError> {
         let (expected, got) = (program.components.len(), keys.keys.len());
-        if expected != got {
+        if expected != got || keys.components != program.components {
             return Err(BfvError::Keys { expected, got });
         }
         let components = program.components.iter().zip(&keys.keys);
@@ -91,7 +91,8 @@ impl Server for BfvServer {
     }
 
     fn begin(&self, request: BfvCiphertexts) -> Result<BfvBatch, BfvError> {
-        if request.component >= self.components.len()
+        if request.components != self.program.components
+            || request.component >= self.components.len()
             || request.values.len() != self.program.graph.inputs()
         {
             return Err(BfvError::Request);

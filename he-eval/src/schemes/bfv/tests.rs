@@ -7,6 +7,7 @@ use crate::{
     schemes::graphs::{self, PIXELS, interface},
 };
 use cryptodl_fold::Graph;
+use cryptodl_wire::Wire;
 
 const RING_DEGREE: usize = 256;
 const IMAGES: usize = 5;
@@ -121,6 +122,24 @@ fn strange_keys_batches_and_specifications_are_refused() {
         change(&mut strange);
         assert!(BfvClient::generate(&strange).is_err());
     }
+}
+
+#[test]
+fn a_program_of_look_ups_is_refused() {
+    let (_, spec, _) = compiled(&graphs::skip());
+    let mut graph = graphs::skip();
+    let last = graph.nodes.last_mut().unwrap();
+    last.output = graph.input;
+    last.operands = vec![cryptodl_fold::graph::ValueId::INPUT];
+    last.operation = cryptodl_fold::Operation::Function(cryptodl_fold::graph::Function::Exact(
+        approx::Activation::Relu,
+    ));
+    graph.output_scale = vec![1.0; PIXELS];
+    graph.output_shift = vec![0.0; PIXELS];
+    graph.check().unwrap();
+    let bytes = BfvProgram::new(graph, &spec).unwrap().to_bytes();
+    let refused = BfvProgram::from_bytes(&(), &bytes).err().unwrap();
+    assert!(refused.to_string().contains("no integer form"), "{refused}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use cryptodl_fold::Graph;
+use cryptodl_fold::{Graph, Operation};
 use cryptodl_wire::{Document, Json, Kind, Reader, Wire, WireError, Writer, binary_size};
 use fhe::bfv::{BfvParameters, Ciphertext, RelinearizationKey};
 use fhe_math::rq::{Poly, Representation, traits::TryConvertFrom};
@@ -50,8 +50,19 @@ impl Wire for BfvProgram {
     fn read_payload((): &(), from: &mut Reader<'_>) -> Result<Self, WireError> {
         let (Json(spec), graph): (Json<BfvSpec>, Graph<i64>) = from.binary()?;
         graph.check().map_err(|e| from.malformed(e.to_string()))?;
+        if let Some(node) = graph.nodes.iter().find(|node| !is_exact(&node.operation)) {
+            return Err(from.malformed(format!("`{}` has no integer form", node.name)));
+        }
         Self::new(graph, &spec).map_err(|e| from.malformed(e.to_string()))
     }
+}
+
+/// Whether quantisation makes such an operation.
+fn is_exact(operation: &Operation<i64>) -> bool {
+    matches!(
+        operation,
+        Operation::Linear(_) | Operation::Product(_) | Operation::Power(_) | Operation::Add(_)
+    )
 }
 
 /// Bytes of a polynomial's residue modulo each prime.

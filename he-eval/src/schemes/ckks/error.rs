@@ -39,6 +39,14 @@ pub enum CkksError {
         /// Bits between the largest coefficient and the bound.
         bits: f64,
     },
+    /// A request for another network.
+    #[error(
+        "this request does not belong here: {reason}; encrypt with the specification that was compiled with the program"
+    )]
+    Request {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A response to nothing that this client sent.
     #[error("this response does not belong here: {reason}")]
     Response {

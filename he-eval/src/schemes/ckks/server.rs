@@ -6,6 +6,7 @@ use cryptodl_ckks::{
     Bundle, Ciphertext, Evaluator, Inputs, LayerStep, RelinearisationKey, SeededBatch, Term,
 };
 use cryptodl_fold::graph::{Add, Node, Operation, Product};
+use cryptodl_wire::Wire;
 use rayon::prelude::*;
 
 use super::{
@@ -39,9 +40,15 @@ impl Server for CkksServer {
     }
 
     fn begin(&self, request: SeededBatch) -> Result<CkksBatch, CkksError> {
+        let of_program = self.program.parameters.fingerprint();
+        if Wire::parameters(&request).fingerprint() != of_program {
+            return Err(CkksError::Request {
+                reason: "it was encrypted with other parameters",
+            });
+        }
         if request.len() != self.program.graph.inputs() {
-            return Err(CkksError::Batch {
-                reason: "its request has not as many pixels as the network reads",
+            return Err(CkksError::Request {
+                reason: "it has not as many pixels as the network reads",
             });
         }
         Ok(CkksBatch::request(request))
