@@ -39,7 +39,7 @@ impl Wire for CkksProgram {
         type Parts = (Json<CkksSpec>, Vec<f64>, Vec<f64>, Graph<f64>);
         let (Json(spec), scales, steps, graph): Parts = from.binary()?;
         graph.check().map_err(|e| from.malformed(e.to_string()))?;
-        if steps.len() != graph.nodes.len() || !steps.iter().all(is_scale) {
+        if steps.len() != graph.nodes.len() || !steps.iter().copied().all(is_scale) {
             return Err(from.malformed("it has not one step for each node"));
         }
         let schedule = Schedule::new(&graph).map_err(|e| from.malformed(e.to_string()))?;
@@ -54,14 +54,14 @@ impl Wire for CkksProgram {
     }
 }
 
-fn is_scale(x: &f64) -> bool {
-    x.is_normal() && *x > 0.0
+fn is_scale(x: f64) -> bool {
+    x.is_normal() && x > 0.0
 }
 
 /// Whether there is one for each value, and one that makes sense for those that are ever there.
 fn has_scales(schedule: &Schedule, scales: &[f64]) -> bool {
     let mut segments = schedule.segments.iter();
-    let is_there = |value: &usize| scales.get(*value).is_some_and(is_scale);
+    let is_there = |value: &usize| scales.get(*value).copied().is_some_and(is_scale);
     scales.len() == schedule.above.len()
         && segments.all(|segment| segment.reads.iter().all(is_there) && is_there(&segment.makes))
 }

@@ -52,14 +52,14 @@ pub fn check(graph: &Graph<i64>) -> Result<(), Malformed> {
     }
 }
 
-fn is_large(number: &i64) -> bool {
-    !(-MOST..=MOST).contains(number)
+fn is_large(number: i64) -> bool {
+    !(-MOST..=MOST).contains(&number)
 }
 
 /// Every table has a result, of moderate size, for all that it may be asked for.
 fn covered(tables: &Tables, inputs: &[(i64, i64)]) -> Result<(), &'static str> {
     for table in &tables.tables {
-        if is_large(&table.low) || table.results.iter().any(is_large) {
+        if is_large(table.low) || table.results.iter().copied().any(is_large) {
             return Err("a table of numbers that are too large");
         }
     }
@@ -91,7 +91,7 @@ fn ranges(linear: &Linear<i64>, inputs: &[(i64, i64)]) -> Result<Vec<(i64, i64)>
                 high = high.saturating_add(ends[0].max(ends[1]));
             }
         }
-        if weights.iter().any(is_large) || low < -most || high > most {
+        if weights.iter().copied().any(is_large) || low < -most || high > most {
             return Err(too_large);
         }
         ranges.push((low as i64, high as i64));
