@@ -6,18 +6,27 @@ use super::shared::run_line;
 use crate::distinct::distinct;
 use crate::profile::StageRow;
 
-/// Stages in the order of the bar, and how they are written; others come last.
-const KNOWN: [(&str, &str); 9] = [
-    ("encrypt", "encrypt (client)"),
-    ("linear", "linear layers"),
-    ("square", "squares"),
-    ("activation", "activations"),
-    ("polynomial", "polynomials"),
-    ("relinearise", "relinearise"),
-    ("rescale", "rescale"),
-    ("gather", "gather"),
-    ("decrypt", "decrypt (client)"),
+/// Stages in the order of the bar, as they are written, and what schemes call the work in each: as many as there are colours.
+const FAMILIES: [(&str, &[&str]); 8] = [
+    ("encrypt (client)", &["encrypt"]),
+    ("linear layers", &["linear"]),
+    ("squares and products", &["square", "product"]),
+    ("polynomials", &["activation", "polynomial"]),
+    ("look-ups", &["bootstrap"]),
+    ("relinearise", &["relinearise"]),
+    ("rescale, sums and others", &[]),
+    ("decrypt (client)", &["decrypt"]),
 ];
+
+/// The last family, in black.
+const DECRYPT: usize = FAMILIES.len() - 1;
+
+/// The family of a stage; what no other knows is in the last but one.
+fn family(row: &StageRow) -> usize {
+    let mut families = FAMILIES.iter();
+    let known = families.position(|(_, stages)| stages.contains(&row.stage.as_str()));
+    known.unwrap_or(DECRYPT - 1)
+}
 
 /// One bar a measurement, all of the same length.
 pub fn figure(rows: &Rows) -> Option<Figure> {
@@ -38,14 +47,13 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
             |row: &&&StageRow| (&row.model, &row.scheme, row.images) == (model, scheme, *images);
         stages.iter().filter(same).copied().collect()
     };
-    let mut kinds = distinct(&stages, |row| row.stage.clone());
-    kinds.sort_by_key(|kind| KNOWN.iter().position(|(known, _)| known == kind));
-    kinds.sort_by_key(|kind| !KNOWN.iter().any(|(known, _)| known == kind));
-    let series = kinds.iter().enumerate().map(|(index, kind)| {
+    let mut kinds = distinct(&stages, |row| family(row));
+    kinds.sort_unstable();
+    let series = kinds.iter().enumerate().map(|(index, &kind)| {
         let points = bars.iter().enumerate().filter_map(|(place, bar)| {
             let own = of_bar(bar);
-            let sum = |kinds: &[String]| -> f64 {
-                let those = own.iter().filter(|row| kinds.contains(&row.stage));
+            let sum = |kinds: &[usize]| -> f64 {
+                let those = own.iter().filter(|row| kinds.contains(&family(row)));
                 those.map(|row| row.seconds).sum()
             };
             let all = sum(&kinds).max(f64::MIN_POSITIVE);
@@ -58,15 +66,14 @@ pub fn figure(rows: &Rows) -> Option<Figure> {
                 note: if last { seconds(all) } else { String::new() },
             })
         });
-        let known = KNOWN.iter().find(|(known, _)| known == kind);
         Series {
-            label: known.map_or(kind.clone(), |(_, label)| (*label).to_string()),
+            label: FAMILIES[kind].0.to_string(),
             shape: Shape::Bars,
             // an eighth colour, since bars have no dashes
-            look: if kind == "decrypt" {
+            look: if kind == DECRYPT {
                 Look::reference()
             } else {
-                Look::nth(index)
+                Look::nth(kind)
             },
             points: points.collect(),
         }
@@ -104,7 +111,31 @@ fn seconds(time: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::*;
+
+    #[test]
+    fn every_family_has_a_colour_of_its_own() {
+        let looks: Vec<String> = (0..DECRYPT)
+            .map(|family| format!("{:?}", Look::nth(family)))
+            .collect();
+        assert_eq!(distinct(&looks, String::clone).len(), DECRYPT);
+        let row = |stage: &str| StageRow {
+            run_id: String::new(),
+            model: String::new(),
+            scheme: String::new(),
+            images: 1,
+            stage: stage.to_string(),
+            layer: String::new(),
+            seconds: 1.0,
+            word_products: None,
+            word_products_per_s: None,
+            share_of_bare_product: None,
+        };
+        let of = |stage: &str| FAMILIES[family(&row(stage))].0;
+        assert_eq!(of("product"), of("square"));
+        assert_eq!(of("align"), "rescale, sums and others");
+        assert_eq!(of("decrypt"), "decrypt (client)");
+    }
 
     #[test]
     fn seconds_have_three_digits() {
