@@ -45,7 +45,11 @@ mod training;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// What a shell says of a program that wrote to a closed pipe: 128 and the number of the signal.
+const CLOSED_PIPE: i32 = 141;
+
 fn main() -> ExitCode {
+    end_where_output_ends();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,6 +57,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Printing panics where standard output takes no more: a reader that has seen enough (`| head`) ends the program without
+/// a word, a full disk with a sentence.
+fn end_where_output_ends() {
+    let otherwise = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        let Some(why) = message.strip_prefix("failed printing to stdout: ") else {
+            return otherwise(panic);
+        };
+        if why.contains("Broken pipe") {
+            std::process::exit(CLOSED_PIPE);
+        }
+        eprintln!("error: cannot write to standard output: {why}");
+        std::process::exit(1);
+    }));
 }
 
 /// An error and its causes, but for those that the sentence before them ends with already.

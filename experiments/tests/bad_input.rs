@@ -223,3 +223,35 @@ fn runs_that_cannot_be_kept_are_refused() {
     );
     refused(&["report", "nothing"], &["no run folder"]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_nobody_takes_ends_the_program_without_a_panic() {
+    use std::process::{Command, Stdio};
+    let run = |output: Stdio| {
+        Command::new(env!("CARGO_BIN_EXE_cryptodl"))
+            .arg("list")
+            .stdout(output)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let said = |child: std::process::Child| {
+        let output = child.wait_with_output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(said(run(writer.into())), (Some(141), String::new()));
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let (code, words) = said(run(full.into()));
+    assert_eq!(code, Some(1));
+    let sentence = "error: cannot write to standard output: No space left on device";
+    assert!(words.starts_with(sentence), "{words}");
+}
