@@ -2,6 +2,29 @@
 
 use super::*;
 
+/// Nothing is punished.
+const BOUNDARY: Boundary = Boundary {
+    at: 1.0,
+    weight: 0.0,
+    penalty: Penalty::Square,
+};
+
+/// Values, gradients of input and weights, and values of an evaluation are the same with both kinds of operators.
+fn fused_agrees_with_stock(network: &Network, input: &Tensor<2>) {
+    let [stock, fused] = [Kernels::Stock, Kernels::Fused].map(|kernels| {
+        let model = Model::with(network, kernels, &Device::flex()).unwrap();
+        let weights = model.initial(1, &Device::flex());
+        let mut found = differentiate(
+            |weights, input| model.train(weights, &[], input, BOUNDARY, None).logits,
+            &weights,
+            input,
+        );
+        found.push(model.infer(&weights, input.clone()));
+        found
+    });
+    all_agree(&fused, &stock, "fused and stock");
+}
+
 #[test]
 fn a_skip_connection_adds_what_was_there_before() {
     let convolution = |out_channels| Layer::Convolution {
@@ -21,39 +44,20 @@ fn a_skip_connection_adds_what_was_there_before() {
     nodes.add(end, ValueId::INPUT);
     let block = graph(nodes);
     let inside = network(inside);
-    let weights_of = |network: &Network, kernels| {
-        let model = Model::with(network, kernels, &Device::flex()).unwrap();
-        let weights = model.initial(1, &Device::flex());
-        (model, weights)
-    };
     let input = random(BATCH, INPUT.len(), 5);
-    let boundary = Boundary {
-        at: 1.0,
-        weight: 0.0,
-        penalty: Penalty::Square,
-    };
     // Random first weights are numbered, and a sum shifts no number: both networks have the same ones.
     let [with, without] = [&block, &inside].map(|network| {
-        let (model, weights) = weights_of(network, Kernels::Fused);
+        let model = Model::with(network, Kernels::Fused, &Device::flex()).unwrap();
+        let weights = model.initial(1, &Device::flex());
         differentiate(
-            |weights, input| model.train(weights, &[], input, boundary, None).logits,
+            |weights, input| model.train(weights, &[], input, BOUNDARY, None).logits,
             &weights,
             &input,
         )
     });
     let sum = with[0].clone() - without[0].clone();
     all_agree(&[sum], std::slice::from_ref(&input), "the values");
-    let [stock, fused] = [Kernels::Stock, Kernels::Fused].map(|kernels| {
-        let (model, weights) = weights_of(&block, kernels);
-        let mut found = differentiate(
-            |weights, input| model.train(weights, &[], input, boundary, None).logits,
-            &weights,
-            &input,
-        );
-        found.push(model.infer(&weights, input.clone()));
-        found
-    });
-    all_agree(&fused, &stock, "fused and stock");
+    fused_agrees_with_stock(&block, &input);
 }
 
 /// A gate, a projection on a skip connection that another one overlaps, and a concatenation.
@@ -85,24 +89,8 @@ fn joined() -> Network {
 
 #[test]
 fn products_and_concatenations_have_the_gradients_of_burn() {
-    let boundary = Boundary {
-        at: 1.0,
-        weight: 0.0,
-        penalty: Penalty::Square,
-    };
     let input = random(BATCH, INPUT.len(), 5);
-    let [stock, fused] = [Kernels::Stock, Kernels::Fused].map(|kernels| {
-        let model = Model::with(&joined(), kernels, &Device::flex()).unwrap();
-        let weights = model.initial(1, &Device::flex());
-        let mut found = differentiate(
-            |weights, input| model.train(weights, &[], input, boundary, None).logits,
-            &weights,
-            &input,
-        );
-        found.push(model.infer(&weights, input.clone()));
-        found
-    });
-    all_agree(&fused, &stock, "fused and stock");
+    fused_agrees_with_stock(&joined(), &input);
 }
 
 #[test]
@@ -139,17 +127,12 @@ fn what_is_joined_is_what_evaluation_folds() {
 /// Neither kind of operators is measured by the other: slopes along a random direction of each weight and of the input.
 #[test]
 fn gradients_of_joins_are_those_of_finite_differences() {
-    let boundary = Boundary {
-        at: 1.0,
-        weight: 0.0,
-        penalty: Penalty::Square,
-    };
     for kernels in [Kernels::Stock, Kernels::Fused] {
         let model = Model::with(&joined(), kernels, &Device::flex()).unwrap();
         let weights = model.initial(1, &Device::flex());
         let input = random(BATCH, INPUT.len(), 5);
         let run =
-            |weights: &[Tensor<2>], input| model.train(weights, &[], input, boundary, None).logits;
+            |weights: &[Tensor<2>], input| model.train(weights, &[], input, BOUNDARY, None).logits;
         let tracked: Vec<Tensor<2>> = weights
             .iter()
             .chain([&input])
