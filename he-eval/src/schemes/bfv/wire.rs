@@ -11,6 +11,7 @@ use fhe::bfv::{BfvParameters, Ciphertext, RelinearizationKey};
 use fhe_math::rq::{Poly, Representation, traits::TryConvertFrom};
 use fhe_traits::DeserializeParametrized;
 use ndarray::Array2;
+use serde::Serialize;
 
 use super::{
     batch::BfvCiphertexts, components::BfvComponents, keys::BfvKeys, program::BfvProgram,
@@ -27,6 +28,13 @@ impl Document for BfvSpec {
     };
 }
 
+impl BfvProgram {
+    /// What everything else follows from.
+    fn parts(&self) -> impl Serialize {
+        (Json(&self.spec), &self.graph)
+    }
+}
+
 impl Wire for BfvProgram {
     const KIND: Kind = Kind {
         tag: *b"b-pr",
@@ -40,11 +48,11 @@ impl Wire for BfvProgram {
     }
 
     fn payload_size(&self) -> u64 {
-        binary_size(&(Json(&self.spec), &self.graph))
+        binary_size(&self.parts())
     }
 
     fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        to.binary(&(Json(&self.spec), &self.graph))
+        to.binary(&self.parts())
     }
 
     fn read_payload((): &(), from: &mut Reader<'_>) -> Result<Self, WireError> {

@@ -5,6 +5,7 @@ use std::io;
 
 use cryptodl_fold::{Graph, rounding::Stepped};
 use cryptodl_wire::{Document, Json, Kind, Reader, Wire, WireError, Writer, binary_size};
+use serde::Serialize;
 
 use super::{client::CkksSpec, program::CkksProgram, segments::Schedule};
 
@@ -13,6 +14,13 @@ impl Document for CkksSpec {
         tag: *b"c-sp",
         name: "a spec of scheme `ckks`",
     };
+}
+
+impl CkksProgram {
+    /// What everything else follows from.
+    fn parts(&self) -> impl Serialize {
+        (Json(&self.spec), &self.scales, &self.steps, &self.graph)
+    }
 }
 
 impl Wire for CkksProgram {
@@ -28,11 +36,11 @@ impl Wire for CkksProgram {
     }
 
     fn payload_size(&self) -> u64 {
-        binary_size(&(Json(&self.spec), &self.scales, &self.steps, &self.graph))
+        binary_size(&self.parts())
     }
 
     fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        to.binary(&(Json(&self.spec), &self.scales, &self.steps, &self.graph))
+        to.binary(&self.parts())
     }
 
     fn read_payload((): &(), from: &mut Reader<'_>) -> Result<Self, WireError> {

@@ -7,6 +7,7 @@ use std::io;
 
 use cryptodl_fold::{Graph, lookup};
 use cryptodl_wire::{Document, Json, Kind, Reader, Wire, WireError, Writer, binary_size};
+use serde::Serialize;
 use tfhe::core_crypto::{
     commons::math::random::{CompressionSeed, Seed},
     prelude::{CiphertextModulus, LweSecretKeyOwned, SeededLweBootstrapKey, SeededLweKeyswitchKey},
@@ -53,6 +54,13 @@ impl Document for TfheSpec {
     };
 }
 
+impl TfheProgram {
+    /// What everything else follows from.
+    fn parts(&self) -> impl Serialize {
+        (self.toy, Json(&self.interface), &self.graph)
+    }
+}
+
 impl Wire for TfheProgram {
     const KIND: Kind = Kind {
         tag: *b"t-pr",
@@ -66,11 +74,11 @@ impl Wire for TfheProgram {
     }
 
     fn payload_size(&self) -> u64 {
-        binary_size(&(self.toy, Json(&self.interface), &self.graph))
+        binary_size(&self.parts())
     }
 
     fn write_payload(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        to.binary(&(self.toy, Json(&self.interface), &self.graph))
+        to.binary(&self.parts())
     }
 
     fn read_payload((): &(), from: &mut Reader<'_>) -> Result<Self, WireError> {
